@@ -1,0 +1,46 @@
+/* Text to token ids and back, exactly as the Hugging Face tokenizer of the model does it.
+ *
+ * Byte-level BPE from tokenizer.json: normalizer (none, NFC, Sequence of these), pre-tokenizers (Sequence,
+ * Split with any pattern PCRE2 takes, Digits, ByteLevel), merges in both spellings, ignore_merges, added and
+ * special tokens with their flags, and the post-processor's BOS/EOS. Whatever would change ids and is not
+ * known is refused by name, never ignored.
+ *
+ * Invalid UTF-8 in the input reads as U+FFFD, one for each maximal invalid part, as Python's errors="replace"
+ * does. */
+#ifndef INFER_TOKENIZER_H
+#define INFER_TOKENIZER_H
+
+#include "lib/memory.h"
+
+struct tokenizer;
+
+struct tokens {
+    uint32_t *ids;
+    size_t count, capacity;
+};
+
+/* `name` begins sentences, such as the model's path. vocab_size is the model's: a token id at or beyond it is
+ * an error. The tokenizer owns its memory; `json` may go afterwards. */
+struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
+                                struct error *error);
+void tokenizer_free(struct tokenizer *tokenizer); /* NULL is fine */
+
+/* Appends the ids of `text`. With parse_special, special tokens written out in the text become their ids, as
+ * Hugging Face does; without, they are plain text (what a user types into a chat). Nothing is put before or
+ * behind. */
+bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size, bool parse_special,
+                      struct tokens *to, struct error *error);
+bool tokens_push(struct tokens *tokens, uint32_t id, struct error *error);
+void tokens_free(struct tokens *tokens);
+
+/* Tokens that the post-processor puts before a text (BOS for Llama 3; none for most others). */
+const uint32_t *tokenizer_prefix(const struct tokenizer *tokenizer, size_t *count);
+
+/* The bytes of one token; perhaps part of a character. Special tokens give their own text. */
+const char *tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size);
+bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id);
+/* The id of an added token or a vocabulary entry by its exact text; false if there is none. */
+bool tokenizer_id(const struct tokenizer *tokenizer, const char *text, uint32_t *id);
+uint32_t tokenizer_size(const struct tokenizer *tokenizer);
+
+#endif

@@ -1,0 +1,17 @@
+/* A progress bar on standard error with rate and time left; silent unless that is a terminal and -q is off.
+ * Safe to advance from several threads. Drawn at most ten times a second; erased when done. */
+#ifndef LIB_PROGRESS_H
+#define LIB_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void progress_start(const char *title, uint64_t total, const char *unit,
+                    bool quiet); /* unit: "B", "tokens", ... */
+void progress_advance(uint64_t amount);
+void progress_done(void);
+
+/* Seconds on a clock that never goes back. */
+double clock_seconds(void);
+
+#endif

@@ -1,0 +1,35 @@
+/* Inputs rounded for their weights, and products of a matrix with one or many of them.
+ *
+ * A `struct inputs` holds up to `capacity` vectors of up to max_cols values, each in every form that was
+ * asked for. For one vector it keeps the integers that matvec reads; for a batch it keeps the rounded values
+ * as floats, and matmul unpacks 16 rows of weights at a time and multiplies them with all vectors, so one
+ * float kernel serves every type and gives what the matvec gives, to within its tolerance. */
+#ifndef TYPES_MATMUL_H
+#define TYPES_MATMUL_H
+
+#include "types/type.h"
+
+struct inputs {
+    size_t capacity, max_cols; /* as allocated */
+    size_t count, n_cols; /* as set */
+    size_t stride; /* floats from one vector of a batch to the next */
+    struct vector one[ROUNDINGS]; /* set where count is 1 */
+    float *batch[ROUNDINGS]; /* [count][stride], set where count is over 1 */
+};
+
+bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,
+                 struct error *error);
+
+/* Rounds x[count][n_cols] (rows x_stride floats apart) to each kind in the bit set `kinds` (1 << enum
+ * rounding). May be shared out: thread `thread` of `n_threads` does its part of the work; results are
+ * complete after a barrier. */
+void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
+                uint32_t kinds, unsigned thread, unsigned n_threads);
+
+/* y[i * y_stride + row] for this thread's share of the rows and every vector i. `scratch` is this thread's
+ * own, matmul_scratch_bytes(n_cols) long and aligned to 64; it is not used where count is 1. */
+void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,
+            unsigned thread, unsigned n_threads);
+size_t matmul_scratch_bytes(size_t n_cols);
+
+#endif

@@ -1,0 +1,106 @@
+/* What a weight can be stored as.
+ *
+ * A matrix of n_rows x n_cols weights is a grid of blocks. A block holds panel_rows rows by block_cols
+ * columns in block_bytes bytes. Blocks lie panel by panel (a panel is panel_rows whole rows), within a panel
+ * by rising column. So a panel is one run of bytes, and a matrix-vector product reads the matrix from its
+ * first byte to its last. Rows and columns that a block holds beyond the matrix's own are zero weights. A
+ * tensor of one dimension is a single row where panel_rows is 1; others cannot hold it.
+ *
+ * Plain types (f32, f16, bf16) have panels of one row and blocks of one weight: the row-major arrays of a
+ * checkpoint.
+ *
+ * THE DEFINITION. y = W x means: every weight decoded to float (decode_row), x rounded as the type says (enum
+ * rounding), products summed in float. The fast variants compute the same within 1e-5 of sum |w_i x_i| (in
+ * another order); encoders write identical bytes in every variant. One property test walks them all.
+ *
+ * A new type is one file with a descriptor, and one line in types.c. It works with nothing but encode,
+ * decode_row and finite; matvec and unpack make it fast. */
+#ifndef TYPES_TYPE_H
+#define TYPES_TYPE_H
+
+#include "lib/cpu.h"
+#include "lib/memory.h"
+
+#define BLOCK_COLS 32 /* columns per block of every quantized type, and per group of a rounded input */
+#define PANEL_ROWS 16 /* rows per panel of every quantized type, and per tile of unpack */
+
+/* How an input vector is rounded before it meets the weights. Groups are BLOCK_COLS values with one float
+ * scale: scale = largest |x| / 32767 or / 127, q = x / scale to the nearest, ties to even; an all-zero group
+ * has scale 0. Sixteen bits change nothing that can be measured; eight bits are a fortieth of what 4-bit
+ * weights lose. */
+enum rounding { ROUND_NONE, ROUND_I16, ROUND_I8, ROUNDINGS };
+
+/* One rounded input vector. Padded with zeros to a multiple of BLOCK_COLS. */
+struct vector {
+    enum rounding kind;
+    size_t n_cols;
+    const float *f32; /* ROUND_NONE [n_cols padded] */
+    const int16_t *i16; /* ROUND_I16 [n_cols padded] */
+    const int8_t *i8; /* ROUND_I8 [n_cols padded] */
+    const float *scales; /* I16, I8 [n_groups] */
+    const int32_t *sums; /* I16, I8 [n_groups]: sum of the group's integers */
+};
+
+struct matrix {
+    const struct type *type;
+    const uint8_t *data; /* matrix_bytes() of them, aligned to 64 */
+    size_t n_rows, n_cols;
+};
+
+/* Weights that a type cannot hold. */
+struct unfit {
+    size_t row, col;
+    float value;
+};
+
+/* Encodes rows[n_rows][n_cols] (dense floats, all finite) into whole panels at `out`. n_rows is a multiple of
+ * panel_rows, but for the last rows of a matrix. `importance` [n_cols] weighs squared errors by column, or is
+ * NULL. False where a value does not fit, which one in *unfit (its row relative to `rows`). */
+typedef bool encode_fn(const float *rows, size_t n_rows, size_t n_cols, const float *importance, void *out,
+                       struct unfit *unfit);
+
+/* y[row] = W[row] . x for row_begin <= row < row_end; row_begin is a multiple of PANEL_ROWS. x is of the
+ * type's rounding kind. y is indexed by the matrix's own row numbers. */
+typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t row_begin, size_t row_end,
+                       float *y);
+
+/* out[(col - col_begin) * PANEL_ROWS + i] = W[row + i][col], for PANEL_ROWS rows and col_begin <= col <
+ * col_end, zero beyond the matrix. row is a multiple of PANEL_ROWS, col_begin one of BLOCK_COLS, col_end too
+ * or n_cols. */
+typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
+
+/* A way of doing the work that needs certain CPU features. NULL where it offers nothing: the next one is
+ * asked. */
+struct variant {
+    const char *name; /* "avx2" */
+    uint32_t needs; /* enum cpu_feature */
+    encode_fn *encode;
+    matvec_fn *matvec;
+    unpack_fn *unpack;
+};
+
+struct type {
+    const char *name; /* "q4" */
+    const char *summary; /* for --help and docs: "4 bits, 32 weights to an fp16 scale" */
+    uint32_t panel_rows, block_cols, block_bytes;
+    enum rounding rounding;
+    void (*decode_row)(const struct matrix *w, size_t row, float *out); /* out[n_cols] */
+    /* The number of the first block of `n_blocks` that decodes to an infinity or NaN, or n_blocks. */
+    size_t (*finite)(const void *blocks, size_t n_blocks);
+    const struct variant
+        *variants; /* best first; the last is "scalar", needs nothing and has every function */
+    size_t n_variants;
+};
+
+extern const struct type *const types[]; /* THE LIST, in types.c, NULL behind the last */
+const struct type *type_find(const char *name); /* NULL if unknown */
+
+/* Bytes of a matrix. False on overflow. */
+bool matrix_bytes(const struct type *type, uint64_t n_rows, uint64_t n_cols, uint64_t *bytes);
+
+/* The best that this processor (as cpu_limit left it) can do. Never NULL. */
+encode_fn *type_encode(const struct type *type);
+matvec_fn *type_matvec(const struct type *type);
+unpack_fn *type_unpack(const struct type *type);
+
+#endif
