@@ -57,15 +57,21 @@ struct container {
 
 struct format {
     const char *name; /* "safetensors" */
+    const char *summary; /* what a user recognizes it by, such as "a .qm file" */
     /* True where `path` (a file, or a folder) is of this format by its first bytes or its contents. */
     bool (*probe)(const char *path);
     bool (*open)(struct container *container, const char *path, struct error *error);
 };
 
+/* The first bytes of a file, for probes: how many of `size` could be had. 0 for a folder or an unreadable
+ * file. */
+size_t format_peek(const char *path, void *to, size_t size);
+
 extern const struct format *const formats[]; /* THE LIST, in formats.c, NULL behind the last */
 
 /* Opens a file or folder of any known format. On failure nothing is left open. */
 bool container_open(struct container *container, const char *path, struct error *error);
+/* Releases everything; closing what was closed, or is all zeros, does nothing. */
 void container_close(struct container *container);
 
 const struct tensor *container_tensor(const struct container *container,
@@ -75,6 +81,10 @@ const struct blob *container_blob(const struct container *container, const char 
 /* Rows and columns of a tensor as a matrix: all leading dimensions taken together are rows; one dimension is
  * one row. */
 void tensor_rows_cols(const struct tensor *tensor, uint64_t *n_rows, uint64_t *n_cols);
+
+/* Bytes that a tensor's layout and dimensions call for. False where no file could hold them, or where blocks
+ * of several rows are to hold a tensor of one dimension. */
+bool tensor_bytes(const struct tensor *tensor, uint64_t *bytes);
 
 /* Reads part of a tensor's data. */
 bool tensor_read(const struct container *container, const struct tensor *tensor, void *to, size_t size,

@@ -29,7 +29,13 @@ struct metadata {
     struct arena *arena; /* owns keys, texts and arrays; set it before the first metadata_set */
 };
 
-/* Copies key and value in; replaces what the key had. */
+/* A name from a stranger (of a tensor, blob, type or metadata key) is 1 to MAX_NAME bytes of UTF-8 without
+ * control characters, so that it can be printed. A text is UTF-8 without a NUL. */
+#define MAX_NAME 255
+bool name_is_valid(const char *name, size_t length);
+bool text_is_valid(const char *text, size_t length);
+
+/* Copies key and value in; replaces what the key had. A text reaches to its NUL; `count` is set from it. */
 bool metadata_set(struct metadata *metadata, const char *key, struct value value, struct error *error);
 const struct value *metadata_find(const struct metadata *metadata, const char *key); /* NULL if absent */
 

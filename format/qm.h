@@ -16,14 +16,21 @@ struct qm_details {
 
 /* Limits of the format: a reader refuses more. */
 #define QM_MAX_TENSORS 1000000u
-#define QM_MAX_NAME 255u
+#define QM_MAX_NAME MAX_NAME
+#define QM_MAX_TYPES 4096u
+#define QM_MAX_PANEL_ROWS 65536u
+#define QM_MAX_BLOCK_COLS 65536u
+#define QM_MAX_BLOCK_BYTES (1u << 20)
 #define QM_MAX_METADATA_ITEMS 65536u
+#define QM_MAX_BLOBS 4096u
+#define QM_MAX_BLOB_BYTES (256u << 20) /* of all blobs together, inflated */
 #define QM_MAX_DIRECTORY (256u << 20)
-#define QM_MAX_BLOB (256u << 20) /* inflated */
 
 /* Checks everything that opening did not: every tensor's digest, and that all padding is zero. Reads the
- * whole file with the pool's threads. Calls `bad` for each problem found with a whole sentence; false if
- * there was one, or if the file could not be read (that too goes to `bad`). */
+ * whole file with the pool's threads, and advances the progress bar by the bytes of tensors. Then calls
+ * `bad`, on the calling thread and in the order of the file, for each problem found with a whole sentence
+ * (`tensor` is NULL for padding); false if there was one, or if the file could not be read (that too goes to
+ * `bad`). */
 struct pool;
 bool qm_check_data(const struct container *container, struct pool *pool,
                    void (*bad)(void *context, const struct tensor *tensor, const char *sentence),

@@ -30,7 +30,7 @@ void session_rewind(struct session *session, size_t position);
 bool session_forward(struct session *session, const uint32_t *tokens, size_t count, float *logits,
                      size_t n_logits, struct error *error);
 
-/* Bytes of KV cache that generating the token at `position` reads. */
+/* Bytes of KV cache that taking in the token at `position` reads, its own entry included. */
 uint64_t session_kv_bytes(const struct session *session, size_t position);
 
 #endif

@@ -30,17 +30,29 @@ void tokenizer_free(struct tokenizer *tokenizer); /* NULL is fine */
  * behind. */
 bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size, bool parse_special,
                       struct tokens *to, struct error *error);
+
+/* A text in parts, such as a chat: template text, whose special tokens count, around what a user typed, where
+ * they don't. Gives the ids of the parts put together. */
+struct text_part {
+    const char *text;
+    size_t size;
+    bool parse_special;
+};
+bool tokenizer_encode_parts(const struct tokenizer *tokenizer, const struct text_part *parts, size_t count,
+                            struct tokens *to, struct error *error);
+
 bool tokens_push(struct tokens *tokens, uint32_t id, struct error *error);
 void tokens_free(struct tokens *tokens);
 
 /* Tokens that the post-processor puts before a text (BOS for Llama 3; none for most others). */
 const uint32_t *tokenizer_prefix(const struct tokenizer *tokenizer, size_t *count);
 
-/* The bytes of one token; perhaps part of a character. Special tokens give their own text. */
+/* The bytes of one token; perhaps part of a character. Added tokens give their own text, ids not in use none.
+ */
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size);
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id);
 /* The id of an added token or a vocabulary entry by its exact text; false if there is none. */
 bool tokenizer_id(const struct tokenizer *tokenizer, const char *text, uint32_t *id);
-uint32_t tokenizer_size(const struct tokenizer *tokenizer);
+uint32_t tokenizer_size(const struct tokenizer *tokenizer); /* one more than the highest id */
 
 #endif

@@ -37,19 +37,26 @@ const char *path_base(const char *path);
 
 /* A file that appears whole or not at all: written under an exclusive temporary name in the same folder, then
  * synced, renamed and the folder synced. If the process ends first, by exit, a signal or an error, the
- * temporary file goes and what stood at the path before stays as it was. */
+ * temporary file goes and what stood at the path before stays as it was. A file that is replaced keeps its
+ * permissions; a symbolic link is replaced itself. */
 struct output;
 
-/* Fails at once if something exists at `path` and force is false. One owner; released by commit or abandon.
- */
+/* Fails at once if something exists at `path` and force is false, and if what exists is no regular file. One
+ * owner; released by commit or abandon. */
 struct output *output_create(const char *path, bool force, struct error *error);
+/* Makes room for a file of `size` bytes at once, so that a full disk shows before the work; writing is faster
+ * too. The file may become smaller or larger. */
+bool output_reserve(struct output *output, uint64_t size, struct error *error);
 /* Threads may write disjoint ranges at once. Unwritten gaps read as zeros. */
 bool output_write(struct output *output, const void *from, size_t size, uint64_t offset, struct error *error);
-bool output_commit(struct output *output, struct error *error); /* releases it in either case */
+/* Releases it in either case. Should syncing the folder fail, the file stands complete; the sentence says so.
+ */
+bool output_commit(struct output *output, struct error *error);
 void output_abandon(struct output *output); /* NULL is fine */
 
-/* Removes the temporary files of all live outputs and dies by SIGINT, SIGTERM or SIGHUP as one would without
- * us. Called once by each program's main. */
+/* Removes the temporary files of all live outputs and dies by SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
+ * SIGBUS or SIGXCPU as one would without us; a write beyond the file size limit fails instead of killing.
+ * Called once by each program's main. */
 void outputs_guard_signals(void);
 
 /* For tests: the n-th read, write, sync or rename from now fails with `error_number`; 0 switches it off. */

@@ -1,10 +1,10 @@
 /* Command lines as tables.
  *
  * A program lists its options, each with the variable that it sets; options_parse fills them, prints --help
- * and
- * --version, and adds what all programs share: -j/--threads, --cpu, -q, -v, --force, --help, --version.
- * Long options take "--name value" and "--name=value"; "--" ends options. An unknown option is an error that
- * names the nearest known one. */
+ * and --version, and adds what all programs share: -j/--threads, --cpu, -q, -v, --force, --help, --version.
+ * Long options take "--name value" and "--name=value", short ones "-n 5" and "-n5"; "--" ends options, a lone
+ * "-" is an argument. The value is taken as it stands, so that negative numbers need nothing special. An
+ * unknown option is an error that names the nearest known one. */
 #ifndef LIB_OPTIONS_H
 #define LIB_OPTIONS_H
 
@@ -57,7 +57,10 @@ enum parsed options_parse(const struct command *command, int argc, char **argv, 
 /* Exit statuses of every program. */
 enum { EXIT_DONE = 0, EXIT_CHECK_FAILED = 1, EXIT_UNABLE = 2 };
 
-/* Prints "name: sentence" to stderr and returns EXIT_UNABLE. */
+/* For the end of main: results that could not be written to standard output (a full disk) are a failure. */
+bool finish_output(struct error *error);
+
+/* Prints "name: sentence" to stderr, over a progress bar if there is one, and returns EXIT_UNABLE. */
 int report_failure(const struct command *command, const struct error *error);
 
 #define PROJECT_VERSION "1.0.0"

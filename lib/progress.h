@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void progress_start(const char *title, uint64_t total, const char *unit,
-                    bool quiet); /* unit: "B", "tokens", ... */
+/* One bar at a time. `title` and `unit` ("B", "tokens", ...) must outlive it; total 0 means unknown. */
+void progress_start(const char *title, uint64_t total, const char *unit, bool quiet);
 void progress_advance(uint64_t amount);
-void progress_done(void);
+void progress_done(void); /* harmless where none was started */
 
 /* Seconds on a clock that never goes back. */
 double clock_seconds(void);

@@ -7,6 +7,8 @@
 
 #include "format/metadata.h"
 
+/* Positions rotate pairs of values (Su et al. 2021), linear: by position / factor (Chen et al. 2023), llama3:
+ * low frequencies alone slowed by factor, with a smooth passage between (Llama 3.1). */
 enum rope_kind { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3 };
 
 struct model_config {
@@ -19,10 +21,10 @@ struct model_config {
     uint64_t context; /* longest sequence that the model was made for */
     double norm_eps; /* of its RMS norms */
     double rope_theta;
-    uint64_t rope_kind; /* enum rope_kind; linear: positions / factor; llama3: Llama 3.1's smooth scaling of
-                           low frequencies */
-    double rope_factor, rope_low_freq_factor, rope_high_freq_factor;
-    uint64_t rope_original_context;
+    uint64_t rope_kind; /* enum rope_kind */
+    double rope_factor; /* linear, llama3; else 1 */
+    double rope_low_freq_factor, rope_high_freq_factor; /* llama3; else 0 */
+    uint64_t rope_original_context; /* llama3; else 0 */
     bool tied_head; /* the head is the embedding */
     bool attention_bias, mlp_bias; /* q, k, v, output; gate, up, down */
 };
@@ -41,6 +43,9 @@ bool config_from_metadata(struct model_config *config, const struct metadata *me
                           struct error *error);
 /* Every field in range and consistent with the others. `path` begins the sentence. */
 bool config_check(const struct model_config *config, const char *path, struct error *error);
+/* The range of the one number at `offset` (offsetof), which the sentence calls `name`. */
+bool config_check_number(const struct model_config *config, size_t offset, const char *name, const char *path,
+                         struct error *error);
 
 /* ---- The tensors that a configuration calls for, under their names in a .qm file (those of GGUF) ----
  *
@@ -93,5 +98,8 @@ struct role_tensor {
  */
 struct role_tensor *config_tensors(const struct model_config *config, size_t *count, struct arena *arena,
                                    struct error *error);
+
+/* Writes `pattern` with the layer's number in place of {}; false where `size` bytes do not hold it. */
+bool layer_name(char *to, size_t size, const char *pattern, uint32_t layer);
 
 #endif

@@ -7,33 +7,51 @@
 
 #include "format/format.h"
 #include "models/config.h"
+#include "models/sha256.h"
 
 struct source_file { /* one line of the source manifest */
     const char *name; /* without folders */
     uint64_t size;
-    char sha256[65]; /* hexadecimal; "" until import_hash_sources */
+    char sha256[SHA256_TEXT]; /* hexadecimal; "" until import_hash_source */
 };
 
 struct import {
-    struct container container;
+    struct container container; /* its blobs are what a .qm file made of this keeps */
+    bool is_qm;
     struct model_config config;
     struct role_tensor *roles; /* config_tensors() */
     const struct tensor **tensors; /* tensors[i] of the container holds roles[i] */
     size_t n_tensors;
-    struct source_file *sources; /* the checkpoint's files; of a .qm: those in its manifest, already hashed */
+    /* By rising name: the checkpoint's files of weights and those beside them that were read; of a .qm, those
+     * in its manifest, already hashed. */
+    struct source_file *sources;
     size_t n_sources;
     struct arena arena;
 };
 
+/* A checkpoint's tensors are of types that this build decodes; a .qm file may hold others, which can be
+ * copied. */
 bool import_open(struct import *import, const char *path, struct error *error);
 void import_close(struct import *import);
 
-/* SHA-256 of each source file, read in order by this thread. Nothing to do for a .qm. */
+/* The path of the file that holds tensor i, for sentences. */
+const char *import_file_of(const struct import *import, size_t i);
+
+/* The blob tokenizer.json, without which a model is of no use; or a sentence that says what was looked for.
+ */
+const struct blob *import_tokenizer(const struct import *import, struct error *error);
+
+/* SHA-256 of one source, read once from its first byte to its last. Nothing to do for a .qm. Threads may take
+ * different sources. */
+bool import_hash_source(struct import *import, size_t source, struct error *error);
 bool import_hash_sources(struct import *import, struct error *error);
 
+/* The manifest as the blob "sources.json" keeps it: [{"name", "size", "sha256"}, ...]. */
+bool import_write_sources(const struct import *import, struct buffer *to, struct error *error);
+
 /* Reads rows [row, row + n) of tensor i as floats, out[n][n_cols]. Types of panels: row a multiple of
- * PANEL_ROWS. `raw` is scratch of at least the rows' own bytes. A value that is not finite is an error that
- * names it. */
+ * PANEL_ROWS. `raw` is scratch of at least the rows' own bytes, aligned to 64. A value that is not finite is
+ * an error that names it. */
 bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
                       struct error *error);
 

@@ -34,11 +34,11 @@ enum rounding { ROUND_NONE, ROUND_I16, ROUND_I8, ROUNDINGS };
 struct vector {
     enum rounding kind;
     size_t n_cols;
-    const float *f32; /* ROUND_NONE [n_cols padded] */
-    const int16_t *i16; /* ROUND_I16 [n_cols padded] */
-    const int8_t *i8; /* ROUND_I8 [n_cols padded] */
-    const float *scales; /* I16, I8 [n_groups] */
-    const int32_t *sums; /* I16, I8 [n_groups]: sum of the group's integers */
+    float *f32; /* ROUND_NONE [n_cols padded] */
+    int16_t *i16; /* ROUND_I16 [n_cols padded] */
+    int8_t *i8; /* ROUND_I8 [n_cols padded] */
+    float *scales; /* I16, I8 [n_groups] */
+    int32_t *sums; /* I16, I8 [n_groups]: sum of the group's integers */
 };
 
 struct matrix {

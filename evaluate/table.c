@@ -1,0 +1,182 @@
+/* The table on standard output: names to the left, numbers to the right, units in the second line. */
+#include "evaluate/results.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CELL 64
+#define CACHED_BYTES 64e6 /* a model that streams less may live in a large processor's cache */
+
+bool row_may_be_cached(const struct row *row) {
+    return row->streamed_bytes < CACHED_BYTES || row->roof_share > 1;
+}
+
+enum group { ALWAYS, PERPLEXITY, DIVERGENCE, SPEED };
+
+struct column {
+    enum group group;
+    const char *name, *unit;
+    void (*print)(const struct row *row, char cell[CELL]);
+};
+
+static void print_name(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%s", row->name);
+}
+
+static void print_type(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%s", row->type);
+}
+
+static void print_bits(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.2f", row->bits_per_weight);
+}
+
+static void print_size(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.2f", 1e-6 * (double)(row->synthetic ? row->tensor_bytes : row->file_bytes));
+}
+
+static void print_perplexity(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.3f ± %.3f", row->perplexity.mean, row->perplexity.error);
+}
+
+static void print_divergence(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.6f ± %.6f", row->divergence.mean, row->divergence.error);
+}
+
+static void print_p99(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.5f", row->divergence_p99);
+}
+
+static void print_agreement(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.2f", 100 * row->agreement);
+}
+
+static void print_prefill(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, row->prefill < 100 ? "%.1f" : "%.0f", row->prefill);
+}
+
+static void print_decode(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, row->decode < 100 ? "%.2f" : "%.0f", row->decode);
+}
+
+static void print_streamed(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.2f", 1e-6 * row->streamed_bytes);
+}
+
+static void print_bandwidth(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%.1f", 1e-9 * row->bandwidth);
+}
+
+static void print_share(const struct row *row, char cell[CELL]) {
+    snprintf(cell, CELL, "%s%.0f", row_may_be_cached(row) ? "*" : "", 100 * row->roof_share);
+}
+
+static const struct column columns[] = {
+    {ALWAYS, "model", "", print_name},
+    {ALWAYS, "type", "", print_type},
+    {ALWAYS, "bits", "/weight", print_bits},
+    {ALWAYS, "size", "MB", print_size},
+    {PERPLEXITY, "perplexity", "", print_perplexity},
+    {DIVERGENCE, "KL", "nats/token", print_divergence},
+    {DIVERGENCE, "KL p99", "nats", print_p99},
+    {DIVERGENCE, "same top", "%", print_agreement},
+    {SPEED, "prefill", "tokens/s", print_prefill},
+    {SPEED, "decode", "tokens/s", print_decode},
+    {SPEED, "streamed", "MB/token", print_streamed},
+    {SPEED, "read", "GB/s", print_bandwidth},
+    {SPEED, "of roof", "%", print_share},
+};
+#define N_COLUMNS (sizeof columns / sizeof *columns)
+#define N_LEFT 2 /* columns of text */
+
+static bool shown(const struct evaluation *evaluation, enum group group) {
+    switch (group) {
+    case PERPLEXITY:
+        return evaluation->has_perplexity;
+    case DIVERGENCE:
+        return evaluation->has_divergence;
+    case SPEED:
+        return evaluation->has_speed;
+    case ALWAYS:
+        break;
+    }
+    return true;
+}
+
+/* Characters, of which "±" is one: bytes that do not continue another. */
+static size_t width_of(const char *text) {
+    size_t width = 0;
+    for (; *text; text++)
+        width += (*text & 0xc0) != 0x80;
+    return width;
+}
+
+/* Line 0 holds the names, line 1 the units, then come the rows. */
+static void fill_cell(const struct evaluation *evaluation, size_t column, size_t line, char cell[CELL]) {
+    if (line >= 2)
+        columns[column].print(&evaluation->rows[line - 2], cell);
+    else
+        snprintf(cell, CELL, "%s", line ? columns[column].unit : columns[column].name);
+}
+
+static size_t column_width(const struct evaluation *evaluation, size_t column) {
+    size_t widest = 0;
+    char cell[CELL];
+    for (size_t line = 0; line < evaluation->n_rows + 2; line++) {
+        fill_cell(evaluation, column, line, cell);
+        widest = width_of(cell) > widest ? width_of(cell) : widest;
+    }
+    return widest;
+}
+
+static bool print_line(const struct evaluation *evaluation, size_t line, const size_t *widths,
+                       struct buffer *to, struct error *error) {
+    for (size_t column = 0; column < N_COLUMNS; column++) {
+        char cell[CELL];
+        if (!shown(evaluation, columns[column].group))
+            continue;
+        fill_cell(evaluation, column, line, cell);
+        int gap = (int)(widths[column] - width_of(cell));
+        bool left = column < N_LEFT;
+        if (!buffer_printf(to, error, "%s%*s%s%*s", column ? "  " : "", left ? 0 : gap, "", cell,
+                           left ? gap : 0, ""))
+            return false;
+    }
+    return buffer_printf(to, error, "\n");
+}
+
+static bool print_notes(const struct evaluation *e, struct buffer *to, struct error *error) {
+    bool cached = false;
+    for (size_t i = 0; i < e->n_rows; i++)
+        cached |= e->has_speed && row_may_be_cached(&e->rows[i]);
+    if (e->has_perplexity || e->has_divergence)
+        if (!buffer_printf(to, error, "\ntext: %s, %zu windows of %zu tokens, the last %zu of each scored\n",
+                           e->text, e->windows, e->context, e->scored))
+            return false;
+    if (e->has_divergence && !buffer_printf(to, error, "KL and top token: against %s\n", e->reference))
+        return false;
+    if (e->has_speed &&
+        !buffer_printf(to, error,
+                       "roof: %.1f GB/s, a plain read of memory by the same %u thread%s (%s, %s)\n",
+                       1e-9 * e->roof, e->machine.threads, e->machine.threads == 1 ? "" : "s", e->machine.cpu,
+                       e->machine.level))
+        return false;
+    if (cached &&
+        !buffer_printf(to, error, "*: small enough for the processor's cache, so no measurement of memory\n"))
+        return false;
+    return !e->has_fit ||
+           buffer_printf(to, error, "fit: time per token = bytes / %.1f GB/s %c %.3f ms, R² %.4f\n",
+                         1e-9 / e->fit.slope, e->fit.intercept < 0 ? '-' : '+',
+                         1e3 * (e->fit.intercept < 0 ? -e->fit.intercept : e->fit.intercept),
+                         e->fit.r_squared);
+}
+
+bool print_table(const struct evaluation *evaluation, struct buffer *to, struct error *error) {
+    size_t widths[N_COLUMNS];
+    for (size_t column = 0; column < N_COLUMNS; column++)
+        widths[column] = column_width(evaluation, column);
+    for (size_t line = 0; line < evaluation->n_rows + 2; line++)
+        if (!print_line(evaluation, line, widths, to, error))
+            return false;
+    return print_notes(evaluation, to, error);
+}

@@ -1,0 +1,70 @@
+#include "infer/attention.h"
+
+#include <math.h>
+#include <string.h>
+
+void attention_store(const struct kernels *kernels, const struct attention_cache *cache, size_t position,
+                     const float *key, const float *value) {
+    size_t head_dim = cache->head_dim;
+    uint16_t *tile = cache->keys + position / TILE * head_dim * TILE, halves[ATTENTION_BLOCK];
+    for (size_t begin = 0; begin < head_dim; begin += ATTENTION_BLOCK) {
+        size_t n = head_dim - begin < ATTENTION_BLOCK ? head_dim - begin : ATTENTION_BLOCK;
+        kernels->to_half(key + begin, n, halves);
+        for (size_t d = 0; d < n; d++)
+            tile[(begin + d) * TILE + position % TILE] = halves[d];
+    }
+    kernels->to_half(value, head_dim, cache->values + position * cache->width);
+}
+
+bool attention_init(struct attention *attention, size_t capacity, size_t head_dim, struct arena *arena,
+                    struct error *error) {
+    size_t width = (head_dim + TILE - 1) / TILE * TILE;
+    attention->capacity = capacity;
+    attention->queries = ARENA_NEW(arena, float, capacity *head_dim, error);
+    attention->limits = ARENA_NEW(arena, size_t, capacity, error);
+    attention->sums = ARENA_NEW(arena, float, capacity *width, error);
+    attention->totals = ARENA_NEW(arena, float, capacity, error);
+    attention->largest = ARENA_NEW(arena, float, capacity, error);
+    attention->scores = ARENA_NEW(arena, float, capacity *ATTENTION_BLOCK, error);
+    attention->scale = ARENA_NEW(arena, float, capacity, error);
+    return attention->queries && attention->limits && attention->sums && attention->totals &&
+           attention->largest && attention->scores && attention->scale;
+}
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Turns a block's scores into weights; those of positions that a query does not see become 0. */
+static void soften_block(struct attention *a, const struct kernels *kernels, size_t first, size_t block,
+                         size_t n) {
+    for (size_t j = first; j < a->n_queries; j++) {
+        float *scores = a->scores + j * ATTENTION_BLOCK;
+        size_t seen = least(a->limits[j] - block, n);
+        a->scale[j] = kernels->soften(scores, seen, &a->largest[j], &a->totals[j]);
+        memset(scores + seen, 0, (n - seen) * sizeof *scores);
+    }
+}
+
+void attention_run(struct attention *a, const struct kernels *kernels, const struct attention_cache *cache,
+                   size_t begin, size_t end) {
+    size_t head_dim = cache->head_dim, width = cache->width, first = 0;
+    memset(a->sums, 0, a->n_queries * width * sizeof *a->sums);
+    for (size_t j = 0; j < a->n_queries; j++) {
+        a->totals[j] = 0;
+        a->largest[j] = -INFINITY;
+    }
+    for (size_t block = begin; block < end; block += ATTENTION_BLOCK) {
+        size_t n = least(end - block, ATTENTION_BLOCK);
+        while (first < a->n_queries && a->limits[first] <= block)
+            first++; /* has seen all of its positions */
+        size_t n_queries = a->n_queries - first;
+        for (size_t i = 0; i < n; i += TILE)
+            kernels->scores(a->queries + first * head_dim, n_queries, head_dim,
+                            cache->keys + (block + i) * head_dim, a->scores + first * ATTENTION_BLOCK + i,
+                            ATTENTION_BLOCK);
+        soften_block(a, kernels, first, block, n);
+        kernels->weigh(a->scores + first * ATTENTION_BLOCK, ATTENTION_BLOCK, a->scale + first, n_queries,
+                       cache->values + block * width, n, width, a->sums + first * width);
+    }
+}

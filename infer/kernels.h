@@ -1,0 +1,50 @@
+/* The forward pass's work beside the matrices: norms, activations and attention.
+ *
+ * The scalar functions in kernels.c are the definition; the variants compute the same to within 1e-6 of the
+ * largest magnitude involved (another order of sums, exponentials by polynomial). */
+#ifndef INFER_KERNELS_H
+#define INFER_KERNELS_H
+
+#include "lib/cpu.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TILE 16 /* positions to a tile of keys, and the multiple to which value rows are padded */
+
+struct kernels {
+    const char *name;
+    uint32_t needs; /* enum cpu_feature */
+
+    /* out[i] = x[i] / sqrt(mean of squares + epsilon) * weight[i] (Zhang and Sennrich 2019). */
+    void (*rms_norm)(const float *x, const float *weight, double epsilon, size_t n, float *out);
+
+    /* gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i] (SwiGLU, Shazeer 2020). */
+    void (*swiglu)(float *gate, const float *up, size_t n);
+
+    /* To binary16, nearest even; what is too large becomes the largest finite value. */
+    void (*to_half)(const float *x, size_t n, uint16_t *out);
+
+    /* scores[j * stride + i] = queries[j] . key i, for the TILE keys of a tile, in binary16 and transposed:
+     * tile[d * TILE + i]. queries (n_queries, head_dim). */
+    void (*scores)(const float *queries, size_t n_queries, size_t head_dim, const uint16_t *tile,
+                   float *scores, size_t stride);
+
+    /* One step of an online softmax (Milakov and Gimelshein 2018). scores[i] becomes exp(scores[i] - m), m
+     * being the largest of *largest and all n scores, which goes to *largest. Returns what earlier sums must
+     * be scaled by, exp(old *largest - m); *sum is scaled so and increased by the new terms. n is at least 1;
+     * *largest may start as -infinity, scores are finite. */
+    float (*soften)(float *scores, size_t n, float *largest, float *sum);
+
+    /* sums[j] = sums[j] * scale[j] + the sum over i < n_positions of weights[j * stride + i] * values[i], in
+     * rows of `width` values in binary16 (width is a multiple of TILE). sums (n_queries, width). */
+    void (*weigh)(const float *weights, size_t stride, const float *scale, size_t n_queries,
+                  const uint16_t *values, size_t n_positions, size_t width, float *sums);
+};
+
+extern const struct kernels *const kernel_variants[]; /* best first, scalar last, NULL behind it */
+
+/* The best that this processor (as cpu_limit left it) can do. */
+const struct kernels *kernels_best(void);
+
+#endif

@@ -1,0 +1,175 @@
+#include "infer/tokenizer/bpe.h"
+
+#define NOWHERE UINT32_MAX
+
+bool bpe_init(struct bpe *bpe, const struct vocab *vocab, size_t n_merges, struct arena *arena,
+              struct error *error) {
+    *bpe = (struct bpe){.vocab = vocab, .n_slots = 16};
+    while (bpe->n_slots < 2 * n_merges)
+        bpe->n_slots *= 2;
+    bpe->merges = ARENA_NEW(arena, struct merge, bpe->n_slots, error);
+    if (!bpe->merges)
+        return false;
+    for (size_t i = 0; i < bpe->n_slots; i++)
+        bpe->merges[i].left = bpe->merges[i].right = BPE_NO_TOKEN;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char c = (char)byte, spelling[4];
+        if (!vocab_find(vocab, spelling, vocab_spell(&c, 1, spelling), &bpe->byte_tokens[byte]))
+            bpe->byte_tokens[byte] = BPE_NO_TOKEN;
+    }
+    return true;
+}
+
+/* The slot that holds the pair, or the empty one where it would go. */
+static struct merge *slot_of(const struct bpe *bpe, uint32_t left, uint32_t right) {
+    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+    size_t mask = bpe->n_slots - 1, i = (hash ^ hash >> 32) & mask;
+    for (;; i = (i + 1) & mask) {
+        struct merge *slot = &bpe->merges[i];
+        if ((slot->left == left && slot->right == right) || slot->left == BPE_NO_TOKEN)
+            return slot;
+    }
+}
+
+void bpe_add_merge(struct bpe *bpe, struct merge merge) {
+    *slot_of(bpe, merge.left, merge.right) = merge;
+}
+
+/* A word is a doubly linked list of symbols in one array; a merged symbol keeps its left part's place. */
+struct symbol {
+    uint32_t token; /* BPE_NO_TOKEN once merged into the one before */
+    uint32_t previous, next;
+};
+
+/* Pairs that may merge, a binary min-heap of rank << 32 | place of the left symbol. Pairs that have changed
+ * since stay in it and are recognized when they come up. */
+struct queue {
+    uint64_t *keys;
+    size_t count;
+};
+
+static void queue_push(struct queue *queue, uint64_t key) {
+    size_t i = queue->count++;
+    for (; i > 0 && queue->keys[(i - 1) / 2] > key; i = (i - 1) / 2)
+        queue->keys[i] = queue->keys[(i - 1) / 2];
+    queue->keys[i] = key;
+}
+
+static uint64_t queue_pop(struct queue *queue) {
+    uint64_t top = queue->keys[0], last = queue->keys[--queue->count];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < queue->count; i = child) {
+        if (child + 1 < queue->count && queue->keys[child + 1] < queue->keys[child])
+            child++;
+        if (queue->keys[child] >= last)
+            break;
+        queue->keys[i] = queue->keys[child];
+    }
+    queue->keys[i] = last;
+    return top;
+}
+
+struct word {
+    const struct bpe *bpe;
+    struct symbol *symbols;
+    uint32_t count;
+    struct queue queue;
+};
+
+static const struct merge *merge_at(const struct word *word, uint32_t place) {
+    const struct symbol *left = &word->symbols[place];
+    if (left->token == BPE_NO_TOKEN || left->next == NOWHERE)
+        return NULL;
+    const struct merge *merge = slot_of(word->bpe, left->token, word->symbols[left->next].token);
+    return merge->left == BPE_NO_TOKEN ? NULL : merge;
+}
+
+static void consider(struct word *word, uint32_t place) {
+    if (place == NOWHERE)
+        return;
+    const struct merge *merge = merge_at(word, place);
+    if (merge)
+        queue_push(&word->queue, (uint64_t)merge->rank << 32 | place);
+}
+
+static void join(struct word *word, uint32_t place, uint32_t result) {
+    struct symbol *left = &word->symbols[place], *right = &word->symbols[left->next];
+    left->token = result;
+    left->next = right->next;
+    right->token = BPE_NO_TOKEN;
+    if (left->next != NOWHERE)
+        word->symbols[left->next].previous = place;
+    consider(word, left->previous);
+    consider(word, place);
+}
+
+static void merge_all(struct word *word) {
+    for (uint32_t i = 0; i + 1 < word->count; i++)
+        consider(word, i);
+    while (word->queue.count > 0) {
+        uint64_t key = queue_pop(&word->queue);
+        const struct merge *merge = merge_at(word, (uint32_t)key);
+        if (merge && merge->rank == key >> 32)
+            join(word, (uint32_t)key, merge->result);
+    }
+}
+
+static void set_symbols(struct word *word, const char *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        uint32_t token = word->bpe->byte_tokens[(uint8_t)bytes[i]];
+        if (token == BPE_NO_TOKEN)
+            continue;
+        uint32_t place = word->count++;
+        word->symbols[place] = (struct symbol){token, place - 1, place + 1}; /* 0 - 1 is NOWHERE */
+    }
+    if (word->count > 0)
+        word->symbols[word->count - 1].next = NOWHERE;
+}
+
+/* Each merge takes one pair out of the queue and puts in at most two. */
+static bool make_room(struct word *word, size_t size, struct bpe_scratch *scratch, struct error *error) {
+    scratch->symbols.size = scratch->queue.size = 0;
+    word->symbols = (struct symbol *)buffer_reserve(&scratch->symbols, size * sizeof(struct symbol), error);
+    word->queue.keys = (uint64_t *)buffer_reserve(&scratch->queue, 2 * size * sizeof(uint64_t), error);
+    return word->symbols && word->queue.keys;
+}
+
+/* With ignore_merges: the token that spells the whole word. */
+static bool whole_word(const struct bpe *bpe, const char *word, size_t size, struct bpe_scratch *scratch,
+                       uint32_t *token, struct error *error) {
+    *token = BPE_NO_TOKEN;
+    if (!bpe->ignore_merges || size > bpe->vocab->longest_text)
+        return true;
+    scratch->spelling.size = 0;
+    char *spelling = buffer_reserve(&scratch->spelling, 2 * size, error);
+    if (!spelling)
+        return false;
+    if (!vocab_find(bpe->vocab, spelling, vocab_spell(word, size, spelling), token) ||
+        bpe->vocab->tokens[*token].added)
+        *token = BPE_NO_TOKEN;
+    return true;
+}
+
+bool bpe_encode(const struct bpe *bpe, const char *bytes, size_t size, struct bpe_scratch *scratch,
+                struct tokens *to, struct error *error) {
+    uint32_t token;
+    if (!whole_word(bpe, bytes, size, scratch, &token, error))
+        return false;
+    if (token != BPE_NO_TOKEN)
+        return tokens_push(to, token, error);
+    struct word word = {.bpe = bpe};
+    if (!make_room(&word, size, scratch, error))
+        return false;
+    set_symbols(&word, bytes, size);
+    merge_all(&word);
+    for (uint32_t i = 0; i < word.count; i = word.symbols[i].next)
+        if (!tokens_push(to, word.symbols[i].token, error))
+            return false;
+    return true;
+}
+
+void bpe_scratch_free(struct bpe_scratch *scratch) {
+    buffer_free(&scratch->symbols);
+    buffer_free(&scratch->queue);
+    buffer_free(&scratch->spelling);
+}

@@ -1,0 +1,528 @@
+#include "infer/tokenizer.h"
+
+#include "infer/tokenizer/added_tokens.h"
+#include "infer/tokenizer/bpe.h"
+#include "infer/tokenizer/pretokenize.h"
+#include "infer/tokenizer/unicode.h"
+#include "infer/utf8.h"
+
+#include <string.h>
+
+#define MAX_PREFIX 16
+
+struct tokenizer {
+    struct arena arena;
+    const char *name;
+    struct vocab vocab;
+    struct bpe bpe;
+    struct added_token *added;
+    size_t n_added;
+    struct matcher raw, normalized; /* those of `added` that are looked for in the text as it is, and after */
+    enum normal_form form;
+    struct pretokenizer pretokenizer;
+    uint32_t prefix[MAX_PREFIX];
+    size_t n_prefix;
+};
+
+/* ---- Reading tokenizer.json ---- */
+
+static bool is_absent(const json_t *json) {
+    return !json || json_is_null(json);
+}
+
+static const char *type_of(const json_t *json) {
+    const char *type = json_string_value(json_object_get(json, "type"));
+    return type ? type : "";
+}
+
+static bool has_type(const json_t *json, const char *type) {
+    return strcmp(type_of(json), type) == 0;
+}
+
+static bool read_id(const struct tokenizer *t, const char *text, const json_t *json, uint64_t vocab_size,
+                    uint32_t *id, struct error *error) {
+    json_int_t value = json_integer_value(json);
+    *id = 0;
+    if (!json_is_integer(json) || value < 0)
+        return fail(error, "%s: the token '%s' has no id", t->name, text);
+    if ((uint64_t)value >= vocab_size || value >= UINT32_MAX)
+        return fail(error, "%s: the token '%s' has id %lld, the model's vocabulary ends at %llu", t->name,
+                    text, (long long)value, (unsigned long long)vocab_size);
+    *id = (uint32_t)value;
+    return true;
+}
+
+/* How much room the vocabulary needs; added tokens that are in the model's own count twice, which does no
+ * harm. */
+struct extent {
+    size_t count, text_bytes;
+    uint32_t size;
+};
+
+static bool extend(struct extent *extent, const struct tokenizer *t, const char *text, size_t text_size,
+                   const json_t *id_json, uint64_t vocab_size, struct error *error) {
+    uint32_t id;
+    if (!read_id(t, text, id_json, vocab_size, &id, error))
+        return false;
+    extent->count++;
+    extent->text_bytes += text_size;
+    if (extent->size <= id)
+        extent->size = id + 1;
+    return true;
+}
+
+static bool measure(const struct tokenizer *t, const json_t *vocab, const json_t *added, uint64_t vocab_size,
+                    struct extent *extent, struct error *error) {
+    const char *text;
+    json_t *value;
+    size_t i;
+    json_object_foreach((json_t *)vocab, text, value) {
+        if (!extend(extent, t, text, strlen(text), value, vocab_size, error))
+            return false;
+    }
+    json_array_foreach(added, i, value) {
+        const json_t *content = json_object_get(value, "content");
+        if (!json_is_string(content) || json_string_length(content) == 0)
+            return fail(error, "%s: the added token %zu has no content", t->name, i);
+        if (!extend(extent, t, json_string_value(content), json_string_length(content),
+                    json_object_get(value, "id"), vocab_size, error))
+            return false;
+    }
+    return true;
+}
+
+static bool read_vocab(struct tokenizer *t, const json_t *vocab, struct error *error) {
+    const char *text;
+    json_t *value;
+    json_object_foreach((json_t *)vocab, text, value) {
+        uint32_t id = (uint32_t)json_integer_value(value);
+        if (!vocab_add(&t->vocab, id, text, strlen(text)))
+            return fail(error, "%s: the tokens '%s' and '%s' both have id %u", t->name,
+                        t->vocab.tokens[id].text_size ? t->vocab.tokens[id].text : "", text, id);
+    }
+    return true;
+}
+
+/* "a b" or ["a", "b"] */
+static bool merge_parts(const json_t *json, const char *texts[2], size_t sizes[2]) {
+    if (json_is_array(json) && json_array_size(json) == 2) {
+        for (size_t i = 0; i < 2; i++) {
+            const json_t *part = json_array_get(json, i);
+            texts[i] = json_string_value(part);
+            sizes[i] = json_string_length(part);
+        }
+        return texts[0] && texts[1];
+    }
+    const char *text = json_string_value(json), *space = text ? strchr(text, ' ') : NULL;
+    if (!space || strchr(space + 1, ' '))
+        return false;
+    texts[0] = text;
+    texts[1] = space + 1;
+    sizes[0] = (size_t)(space - text);
+    sizes[1] = strlen(texts[1]);
+    return true;
+}
+
+/* Finds the tokens of a merge and of its result. */
+static bool resolve_merge(const struct tokenizer *t, size_t rank, const json_t *json, struct buffer *joined,
+                          struct merge *merge, struct error *error) {
+    const char *texts[2];
+    size_t sizes[2];
+    if (!merge_parts(json, texts, sizes))
+        return fail(error, "%s: the merge %zu is not two tokens", t->name, rank);
+    joined->size = 0;
+    if (!buffer_append(joined, texts[0], sizes[0], error) ||
+        !buffer_append(joined, texts[1], sizes[1], error))
+        return false;
+    merge->rank = (uint32_t)rank;
+    if (!vocab_find(&t->vocab, texts[0], sizes[0], &merge->left) ||
+        !vocab_find(&t->vocab, texts[1], sizes[1], &merge->right) ||
+        !vocab_find(&t->vocab, joined->data, joined->size, &merge->result))
+        return fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary",
+                    t->name, rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
+    return true;
+}
+
+static bool read_merges(struct tokenizer *t, const json_t *merges, struct error *error) {
+    if (!json_is_array(merges))
+        return fail(error, "%s: the tokenizer has no merges", t->name);
+    if (!bpe_init(&t->bpe, &t->vocab, json_array_size(merges), &t->arena, error))
+        return false;
+    struct buffer joined = {0};
+    bool good = true;
+    for (size_t rank = 0; rank < json_array_size(merges) && good; rank++) {
+        struct merge merge;
+        good = resolve_merge(t, rank, json_array_get(merges, rank), &joined, &merge, error);
+        if (good)
+            bpe_add_merge(&t->bpe, merge);
+    }
+    buffer_free(&joined);
+    return good;
+}
+
+static bool lacks_bytes(const struct bpe *bpe) {
+    for (size_t byte = 0; byte < 256; byte++)
+        if (bpe->byte_tokens[byte] == BPE_NO_TOKEN)
+            return true;
+    return false;
+}
+
+/* Settings of the model that change ids. Where every byte is a token, nothing is unknown and nothing falls
+ * back. */
+static bool read_model_settings(struct tokenizer *t, const json_t *model, struct error *error) {
+    static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *affix = json_object_get(model, affixes[i]);
+        if (!is_absent(affix) && json_string_length(affix) != 0)
+            return fail(error, "%s: the tokenizer's %s '%s' is not supported", t->name, affixes[i],
+                        json_string_value(affix));
+    }
+    const json_t *dropout = json_object_get(model, "dropout"), *unk = json_object_get(model, "unk_token");
+    if (!is_absent(dropout) && !(json_is_number(dropout) && !(json_number_value(dropout) != 0)))
+        return fail(error, "%s: the tokenizer's dropout is not supported", t->name);
+    if (!is_absent(unk) && lacks_bytes(&t->bpe))
+        return fail(error, "%s: the tokenizer's unk_token is not supported where bytes lack a token",
+                    t->name);
+    if (json_is_true(json_object_get(model, "byte_fallback")) && lacks_bytes(&t->bpe))
+        return fail(error, "%s: the tokenizer's byte_fallback is not supported", t->name);
+    t->bpe.ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
+    return true;
+}
+
+static bool read_model(struct tokenizer *t, const json_t *model, struct error *error) {
+    if (!has_type(model, "BPE"))
+        return fail(error, "%s: a tokenizer of type '%s' is not supported, only BPE is", t->name,
+                    type_of(model));
+    return read_vocab(t, json_object_get(model, "vocab"), error) &&
+           read_merges(t, json_object_get(model, "merges"), error) && read_model_settings(t, model, error);
+}
+
+/* A Sequence of canonical normal forms is the last of them. */
+static bool read_normalizer(struct tokenizer *t, const json_t *json, struct error *error) {
+    static const struct {
+        const char *type;
+        enum normal_form form;
+    } forms[] = {{"NFC", FORM_NFC}, {"NFD", FORM_NFD}};
+    if (is_absent(json))
+        return true;
+    if (has_type(json, "Sequence")) {
+        const json_t *list = json_object_get(json, "normalizers");
+        for (size_t i = 0; i < json_array_size(list); i++)
+            if (!read_normalizer(t, json_array_get(list, i), error))
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (has_type(json, forms[i].type)) {
+            t->form = forms[i].form;
+            return true;
+        }
+    return fail(error, "%s: the normalizer '%s' is not supported", t->name, type_of(json));
+}
+
+static bool keep_normalized(struct tokenizer *t, struct added_token *token, struct error *error) {
+    struct buffer normal = {0};
+    bool good = unicode_normalize(t->form, token->text, token->size, &normal, error);
+    if (good) {
+        token->text = arena_text(&t->arena, normal.data, normal.size, error);
+        token->size = normal.size;
+    }
+    buffer_free(&normal);
+    return good && token->text;
+}
+
+/* The ids must be those that Hugging Face's library hands out, which does not look at the "id" here. */
+static bool check_added_id(const struct tokenizer *t, const char *text, uint32_t stated, uint32_t given,
+                           struct error *error) {
+    return stated == given ||
+           fail(error, "%s: the added token '%s' says id %u, but its place in the vocabulary is %u", t->name,
+                text, stated, given);
+}
+
+static bool read_added_token(struct tokenizer *t, const json_t *json, uint32_t *next,
+                             struct added_token *token, struct error *error) {
+    const json_t *content = json_object_get(json, "content");
+    uint32_t id = (uint32_t)json_integer_value(json_object_get(json, "id")), known;
+    *token = (struct added_token){.text = json_string_value(content),
+                                  .size = json_string_length(content),
+                                  .id = id,
+                                  .special = json_is_true(json_object_get(json, "special")),
+                                  .normalized = json_is_true(json_object_get(json, "normalized")),
+                                  .single_word = json_is_true(json_object_get(json, "single_word")),
+                                  .lstrip = json_is_true(json_object_get(json, "lstrip")),
+                                  .rstrip = json_is_true(json_object_get(json, "rstrip"))};
+    bool in_model = vocab_find(&t->vocab, token->text, token->size, &known);
+    if (!check_added_id(t, token->text, id, in_model ? known : (*next)++, error))
+        return false;
+    struct token *entry = &t->vocab.tokens[id];
+    if (!in_model) {
+        if (!vocab_add(&t->vocab, id, token->text, token->size))
+            return fail(error, "%s: the added token '%s' has id %u, which is taken", t->name, token->text,
+                        id);
+        entry->added = true;
+    }
+    entry->special = token->special;
+    entry->bytes = token->text = entry->text;
+    entry->bytes_size = entry->text_size;
+    return !token->normalized || keep_normalized(t, token, error);
+}
+
+static bool read_added_tokens(struct tokenizer *t, const json_t *list, size_t n_model, struct error *error) {
+    uint32_t next = (uint32_t)n_model;
+    t->n_added = json_array_size(list);
+    t->added = ARENA_NEW(&t->arena, struct added_token, t->n_added + 1, error);
+    for (size_t i = 0; t->added && i < t->n_added; i++)
+        if (!read_added_token(t, json_array_get(list, i), &next, &t->added[i], error))
+            return false;
+    return t->added && matcher_init(&t->raw, t->name, t->added, t->n_added, false, &t->arena, error) &&
+           matcher_init(&t->normalized, t->name, t->added, t->n_added, true, &t->arena, error);
+}
+
+static bool add_prefix(struct tokenizer *t, const char *text, const json_t *special_tokens,
+                       struct error *error) {
+    const json_t *ids = json_object_get(json_object_get(special_tokens, text), "ids");
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        uint32_t id;
+        if (!read_id(t, text, json_array_get(ids, i), t->vocab.size, &id, error))
+            return false;
+        if (t->n_prefix == MAX_PREFIX)
+            return fail(error, "%s: the post-processor puts over %d tokens before a text", t->name,
+                        MAX_PREFIX);
+        t->prefix[t->n_prefix++] = id;
+    }
+    return ids || fail(error, "%s: the post-processor does not say the id of '%s'", t->name, text);
+}
+
+static bool read_template(struct tokenizer *t, const json_t *json, struct error *error) {
+    const json_t *single = json_object_get(json, "single"), *piece;
+    bool text_seen = false;
+    if (t->n_prefix > 0)
+        return fail(error, "%s: a post-processor of two templates is not supported", t->name);
+    for (size_t i = 0; i < json_array_size(single); i++) {
+        piece = json_array_get(single, i);
+        const char *special =
+            json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
+        if (special && text_seen)
+            return fail(error, "%s: the post-processor puts '%s' behind a text, which is not supported",
+                        t->name, special);
+        if (special && !add_prefix(t, special, json_object_get(json, "special_tokens"), error))
+            return false;
+        text_seen = text_seen || !special;
+    }
+    return text_seen || fail(error, "%s: the post-processor's template has no place for the text", t->name);
+}
+
+static bool read_post_processor(struct tokenizer *t, const json_t *json, struct error *error) {
+    if (is_absent(json) || has_type(json, "ByteLevel"))
+        return true;
+    if (has_type(json, "TemplateProcessing"))
+        return read_template(t, json, error);
+    if (!has_type(json, "Sequence"))
+        return fail(error, "%s: the post-processor '%s' is not supported", t->name, type_of(json));
+    const json_t *list = json_object_get(json, "processors");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!read_post_processor(t, json_array_get(list, i), error))
+            return false;
+    return true;
+}
+
+/* Truncation and padding are left alone, as transformers leaves them. */
+static bool read_all(struct tokenizer *t, const json_t *json, uint64_t vocab_size, struct error *error) {
+    const json_t *model = json_object_get(json, "model"), *vocab = json_object_get(model, "vocab"),
+                 *added = json_object_get(json, "added_tokens"), *decoder = json_object_get(json, "decoder");
+    struct extent extent = {0};
+    if (!json_is_object(vocab))
+        return fail(error, "%s: the tokenizer has no vocabulary", t->name);
+    if (!has_type(decoder, "ByteLevel"))
+        return fail(error, "%s: the decoder '%s' is not supported, only ByteLevel is", t->name,
+                    type_of(decoder));
+    return measure(t, vocab, added, vocab_size, &extent, error) &&
+           vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error) &&
+           read_model(t, model, error) && read_normalizer(t, json_object_get(json, "normalizer"), error) &&
+           read_added_tokens(t, added, json_object_size(vocab), error) &&
+           pretokenizer_read(&t->pretokenizer, t->name, json_object_get(json, "pre_tokenizer"), error) &&
+           read_post_processor(t, json_object_get(json, "post_processor"), error);
+}
+
+struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
+                                struct error *error) {
+    json_t *tree = json_read(name, json, size, error);
+    if (!tree)
+        return NULL;
+    struct arena arena = {0};
+    struct tokenizer *t = ARENA_NEW(&arena, struct tokenizer, 1, error);
+    if (t) {
+        t->arena = arena;
+        t->name = arena_text(&t->arena, name, strlen(name), error);
+        if (!t->name || !read_all(t, tree, vocab_size, error)) {
+            tokenizer_free(t);
+            t = NULL;
+        }
+    }
+    json_decref(tree);
+    return t;
+}
+
+void tokenizer_free(struct tokenizer *t) {
+    if (!t)
+        return;
+    pretokenizer_free(&t->pretokenizer);
+    struct arena arena = t->arena; /* which t is in */
+    arena_free(&arena);
+}
+
+/* ---- Encoding ---- */
+
+struct encoder {
+    const struct tokenizer *tokenizer;
+    struct tokens *to;
+    struct pretokenizer_scratch pretokenizer;
+    struct bpe_scratch bpe;
+    struct buffer text, plain; /* the parts put together, where they cannot be used in place */
+    struct buffer normal, normal_plain; /* a section in normal form */
+};
+
+static void encoder_free(struct encoder *e) {
+    pretokenizer_scratch_free(&e->pretokenizer);
+    bpe_scratch_free(&e->bpe);
+    buffer_free(&e->text);
+    buffer_free(&e->plain);
+    buffer_free(&e->normal);
+    buffer_free(&e->normal_plain);
+}
+
+static bool take_word(void *context, const char *word, size_t size, struct error *error) {
+    struct encoder *e = context;
+    return bpe_encode(&e->tokenizer->bpe, word, size, &e->bpe, e->to, error);
+}
+
+static bool take_section(void *context, const char *text, size_t size, const uint8_t *plain,
+                         const uint32_t *id, struct error *error) {
+    (void)plain;
+    struct encoder *e = context;
+    if (id)
+        return tokens_push(e->to, *id, error);
+    return pretokenize(&e->tokenizer->pretokenizer, text, size, &e->pretokenizer, take_word, e, error);
+}
+
+static bool fill(struct buffer *to, size_t size, uint8_t value, struct error *error) {
+    char *room = buffer_reserve(to, size, error);
+    if (!room)
+        return false;
+    memset(room, value, size);
+    to->size += size;
+    return true;
+}
+
+/* Each stretch of equally plain bytes by itself, so that what is plain stays known. */
+static bool normalize(struct encoder *e, const char *text, size_t size, const uint8_t *plain,
+                      struct error *error) {
+    e->normal.size = e->normal_plain.size = 0;
+    for (size_t begin = 0, end; begin < size; begin = end) {
+        for (end = plain ? begin + 1 : size; end < size && plain[end] == plain[begin];)
+            end++;
+        size_t before = e->normal.size;
+        if (!unicode_normalize(e->tokenizer->form, text + begin, end - begin, &e->normal, error))
+            return false;
+        if (plain && !fill(&e->normal_plain, e->normal.size - before, plain[begin], error))
+            return false;
+    }
+    return true;
+}
+
+static bool take_raw_section(void *context, const char *text, size_t size, const uint8_t *plain,
+                             const uint32_t *id, struct error *error) {
+    struct encoder *e = context;
+    const struct tokenizer *t = e->tokenizer;
+    if (id)
+        return tokens_push(e->to, *id, error);
+    if (t->form != FORM_NONE) {
+        if (!normalize(e, text, size, plain, error))
+            return false;
+        text = e->normal.data;
+        size = e->normal.size;
+        plain = plain ? (const uint8_t *)e->normal_plain.data : NULL;
+    }
+    return matcher_split(&t->normalized, t->added, text, size, plain, take_section, e, error);
+}
+
+/* Well-formed UTF-8 of all parts, and which bytes of it are plain. */
+static bool join(struct encoder *e, const struct text_part *parts, size_t count, struct error *error) {
+    for (size_t i = 0; i < count; i++) {
+        size_t before = e->text.size;
+        if (!utf8_repair(parts[i].text, parts[i].size, &e->text, error) ||
+            !fill(&e->plain, e->text.size - before, !parts[i].parse_special, error))
+            return false;
+    }
+    return true;
+}
+
+static bool encode(struct encoder *e, const struct text_part *parts, size_t count, struct error *error) {
+    const struct tokenizer *t = e->tokenizer;
+    if (count == 1 && parts->parse_special && utf8_well_formed(parts->text, parts->size) == parts->size)
+        return matcher_split(&t->raw, t->added, parts->text, parts->size, NULL, take_raw_section, e, error);
+    return join(e, parts, count, error) &&
+           matcher_split(&t->raw, t->added, e->text.data, e->text.size, (const uint8_t *)e->plain.data,
+                         take_raw_section, e, error);
+}
+
+bool tokenizer_encode_parts(const struct tokenizer *tokenizer, const struct text_part *parts, size_t count,
+                            struct tokens *to, struct error *error) {
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!add_sizes(size, parts[i].size, &size) || size > UINT32_MAX / 4)
+            return fail(error, "a text of over %u bytes is too long to be tokenized at once", UINT32_MAX / 4);
+    struct encoder encoder = {.tokenizer = tokenizer, .to = to};
+    bool good = encode(&encoder, parts, count, error);
+    encoder_free(&encoder);
+    return good;
+}
+
+bool tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size, bool parse_special,
+                      struct tokens *to, struct error *error) {
+    struct text_part part = {text, size, parse_special};
+    return tokenizer_encode_parts(tokenizer, &part, 1, to, error);
+}
+
+bool tokens_push(struct tokens *tokens, uint32_t id, struct error *error) {
+    if (tokens->count == tokens->capacity) {
+        size_t capacity = tokens->capacity ? 2 * tokens->capacity : 256;
+        uint32_t *ids = memory_resize(tokens->ids, capacity * sizeof *ids);
+        if (!ids)
+            return fail(error, "no memory for %zu tokens", capacity);
+        tokens->ids = ids;
+        tokens->capacity = capacity;
+    }
+    tokens->ids[tokens->count++] = id;
+    return true;
+}
+
+void tokens_free(struct tokens *tokens) {
+    memory_free(tokens->ids);
+    *tokens = (struct tokens){0};
+}
+
+/* ---- Looking up ---- */
+
+const uint32_t *tokenizer_prefix(const struct tokenizer *tokenizer, size_t *count) {
+    *count = tokenizer->n_prefix;
+    return tokenizer->prefix;
+}
+
+const char *tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size) {
+    const struct token *token = id < tokenizer->vocab.size ? &tokenizer->vocab.tokens[id] : NULL;
+    *size = token && token->text ? token->bytes_size : 0;
+    return *size > 0 ? token->bytes : "";
+}
+
+bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id) {
+    return id < tokenizer->vocab.size && tokenizer->vocab.tokens[id].special;
+}
+
+bool tokenizer_id(const struct tokenizer *tokenizer, const char *text, uint32_t *id) {
+    return vocab_find(&tokenizer->vocab, text, strlen(text), id);
+}
+
+uint32_t tokenizer_size(const struct tokenizer *tokenizer) {
+    return tokenizer->vocab.size;
+}

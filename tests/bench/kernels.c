@@ -1,0 +1,244 @@
+/* What each type and variant makes of this processor: the share of the memory's read speed that a matvec
+ * streams at, the share of the peak of floating-point arithmetic that a batch reaches, and the speed of
+ * encoding.
+ *
+ *   kernels [TYPE [VARIANT]]
+ *
+ * Rounds alternate between the kernel and what it is compared with, so that a machine that others use gives
+ * fair ratios; medians are reported. */
+#include "lib/progress.h"
+#include "lib/threads.h"
+#include "types/blocks.h"
+#include "types/matmul.h"
+#include "types/variants.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 7, STREAM_BYTES = 320 << 20 };
+
+static struct pool *pool;
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t n) {
+    qsort(values, n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+static double timed(pool_work *work, void *context) {
+    double start = clock_seconds();
+    pool_run(pool, work, context);
+    return clock_seconds() - start;
+}
+
+/* ---- the roofs ---- */
+
+struct bytes {
+    const uint8_t *data;
+    size_t size;
+    uint64_t sink[THREADS_MAX * 8];
+};
+
+typedef uint64_t wide __attribute__((vector_size(32)));
+
+#if defined __x86_64__
+__attribute__((target("avx2")))
+#endif
+static void
+read_plainly(void *context, unsigned thread, unsigned n_threads) {
+    struct bytes *bytes = context;
+    size_t begin, end;
+    share_of(bytes->size, 4096, thread, n_threads, &begin, &end);
+    wide sum[4] = {0};
+    for (size_t i = begin; i + 256 <= end; i += 256)
+        for (size_t j = 0; j < 8; j++) {
+            __builtin_prefetch(bytes->data + i + 2048 + 32 * j);
+            sum[j % 4] |= *(const wide *)(const void *)(bytes->data + i + 32 * j);
+        }
+    sum[0] |= sum[1] | sum[2] | sum[3];
+    bytes->sink[thread * 8] = sum[0][0] | sum[0][1] | sum[0][2] | sum[0][3];
+}
+
+/* The product of a tile with vectors, all in the first-level cache. */
+static void multiply_in_cache(void *context, unsigned thread, unsigned n_threads) {
+    enum { COLS = 128, VECTORS = 12 };
+    static _Alignas(64) float tiles[THREADS_MAX][COLS * PANEL_ROWS], x[VECTORS * (COLS + 16)];
+    (void)n_threads;
+    float y[VECTORS * PANEL_ROWS];
+    for (size_t i = 0; i < *(size_t *)context; i++)
+        best_primitives()->product(tiles[thread], COLS, x, COLS + 16, VECTORS, y, PANEL_ROWS, PANEL_ROWS,
+                                   i > 0);
+    tiles[thread][0] = y[0];
+}
+
+static double arithmetic_peak(void) { /* floating-point operations per second */
+    size_t n = 20000;
+    double best = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        double rate =
+            2.0 * 128 * PANEL_ROWS * 12 * (double)n * pool_size(pool) / timed(multiply_in_cache, &n);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+/* ---- matvec ---- */
+
+struct task {
+    struct matrix *matrices;
+    size_t n_matrices;
+    struct inputs *inputs;
+    matvec_fn *matvec;
+    float *y;
+    size_t y_stride;
+    void *scratch[THREADS_MAX];
+    encode_fn *encode;
+    const float *rows;
+};
+
+static void multiply_all(void *context, unsigned thread, unsigned n_threads) {
+    const struct task *task = context;
+    for (size_t i = 0; i < task->n_matrices; i++) {
+        const struct matrix *w = &task->matrices[i];
+        size_t begin, end;
+        share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+        task->matvec(w, &task->inputs->one[w->type->rounding], begin, end, task->y);
+        pool_barrier(pool);
+    }
+}
+
+/* Bytes that any type decodes to finite numbers: below 0x40 in every byte, so no exponent is all ones. */
+static void fill(uint8_t *data, size_t size) {
+    uint64_t state = 1;
+    for (size_t i = 0; i < size; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        data[i] = (uint8_t)(state >> 33) & 0x3f;
+    }
+}
+
+struct shape {
+    size_t n_rows, n_cols;
+};
+
+static void bench_matvec(const struct type *type, const struct variant *v, struct shape shape, uint8_t *data,
+                         struct inputs *inputs, float *y) {
+    uint64_t size;
+    struct matrix matrices[512];
+    if (!matrix_bytes(type, shape.n_rows, shape.n_cols, &size))
+        return;
+    size_t n = STREAM_BYTES / size;
+    n = n < COUNT(matrices) ? n : COUNT(matrices);
+    for (size_t i = 0; i < n; i++)
+        matrices[i] = (struct matrix){type, data + i * size, shape.n_rows, shape.n_cols};
+    struct task task = {.matrices = matrices, .n_matrices = n, .inputs = inputs, .matvec = v->matvec, .y = y};
+    struct bytes bytes = {.data = data, .size = n * size};
+    double kernel[ROUNDS], roof[ROUNDS], share[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        roof[round] = (double)bytes.size / timed(read_plainly, &bytes) / 1e9;
+        kernel[round] = (double)bytes.size / timed(multiply_all, &task) / 1e9;
+        share[round] = kernel[round] / roof[round];
+    }
+    double middle = median(share, ROUNDS);
+    printf("%-5s %-11s matvec %5zu x %-5zu %6.1f GB/s, plain read %5.1f, share %.2f (%.2f to %.2f)\n",
+           type->name, v->name, shape.n_rows, shape.n_cols, median(kernel, ROUNDS), median(roof, ROUNDS),
+           middle, share[0], share[ROUNDS - 1]);
+}
+
+/* ---- matmul ---- */
+
+static void multiply_batch(void *context, unsigned thread, unsigned n_threads) {
+    const struct task *task = context;
+    matmul(task->matrices, task->inputs, task->y, task->y_stride, task->scratch[thread], thread, n_threads);
+}
+
+static void bench_matmul(const struct type *type, size_t count, uint8_t *data, struct inputs *inputs,
+                         float *x, float *y, double peak) {
+    enum { ROWS = 2048, COLS = 2048 };
+    struct matrix w = {type, data, ROWS, COLS};
+    struct task task = {.matrices = &w, .inputs = inputs, .y = y, .y_stride = ROWS};
+    for (unsigned thread = 0; thread < pool_size(pool); thread++)
+        task.scratch[thread] = aligned_alloc(64, (matmul_scratch_bytes(COLS) + 63) / 64 * 64);
+    inputs_set(inputs, x, COLS, count, COLS, 1u << type->rounding, 0, 1);
+    double rate[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++)
+        rate[round] = 2.0 * ROWS * COLS * (double)count / timed(multiply_batch, &task);
+    double middle = median(rate, ROUNDS);
+    printf("%-5s matmul of %4zu vectors %7.1f GFLOPS, share of arithmetic peak %.2f\n", type->name, count,
+           middle / 1e9, middle / peak);
+    for (unsigned thread = 0; thread < pool_size(pool); thread++)
+        free(task.scratch[thread]);
+}
+
+/* ---- encode ---- */
+
+static void encode_all(void *context, unsigned thread, unsigned n_threads) {
+    const struct task *task = context;
+    const struct matrix *w = task->matrices;
+    size_t begin, end;
+    struct unfit unfit;
+    share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+    task->encode(task->rows + begin * w->n_cols, end - begin, w->n_cols, NULL,
+                 (uint8_t *)w->data + begin / w->type->panel_rows * blocks_across(w) * w->type->block_bytes,
+                 &unfit);
+}
+
+static void bench_encode(const struct type *type, const struct variant *v, uint8_t *data, const float *rows) {
+    struct matrix w = {type, data, 512, 2048};
+    struct task task = {.matrices = &w, .encode = v->encode, .rows = rows};
+    double rate[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++)
+        rate[round] = 2.0 * (double)(w.n_rows * w.n_cols) / timed(encode_all, &task) / pool_size(pool);
+    printf("%-5s %-11s encode %6.2f GB/s of fp16 weights a thread\n", type->name, v->name,
+           median(rate, ROUNDS) / 1e9);
+}
+
+static bool wanted(const char *name, int argc, char **argv, int argument) {
+    return argc <= argument || strcmp(argv[argument], name) == 0;
+}
+
+int main(int argc, char **argv) {
+    enum { COLS = 16384, ROWS = 4096, MOST = 512 };
+    struct error error;
+    struct arena arena = {0};
+    struct inputs inputs, batch;
+    pool = pool_new(0, &error);
+    uint8_t *data = memory_pages(STREAM_BYTES);
+    float *x = ARENA_NEW(&arena, float, MOST * 2048, &error);
+    float *y = ARENA_NEW(&arena, float, MOST * 2048, &error);
+    if (!pool || !data || !x || !y || !inputs_init(&inputs, 1, COLS, &arena, &error) ||
+        !inputs_init(&batch, MOST, 2048, &arena, &error)) {
+        fprintf(stderr, "kernels: %s\n", error.text);
+        return 2;
+    }
+    fill(data, STREAM_BYTES);
+    for (size_t i = 0; i < MOST * 2048; i++)
+        x[i] = (float)((i * 2654435761u >> 7) % 2001) / 1000 - 1;
+    inputs_set(&inputs, x, COLS, 1, COLS, (1 << ROUNDINGS) - 1, 0, 1);
+    const double peak = arithmetic_peak();
+    printf("%s, %u threads, arithmetic peak %.1f GFLOPS\n", cpu_model_name(), pool_size(pool), peak / 1e9);
+    static const struct shape shapes[] = {{ROWS, COLS}, {2048, 2048}};
+    for (const struct type *const *type = types; *type; type++) {
+        if (!wanted((*type)->name, argc, argv, 1))
+            continue;
+        for (const struct variant *v = (*type)->variants; v < (*type)->variants + (*type)->n_variants; v++) {
+            if ((v->needs & ~cpu_features()) || !wanted(v->name, argc, argv, 2))
+                continue;
+            for (size_t i = 0; v->matvec && i < COUNT(shapes); i++)
+                bench_matvec(*type, v, shapes[i], data, &inputs, y);
+            if (v->encode)
+                bench_encode(*type, v, data, x);
+            fill(data, 16 << 20); /* what encoding wrote over */
+        }
+        for (size_t count = 8; count <= MOST; count *= 4)
+            bench_matmul(*type, count, data, &batch, x, y, peak);
+    }
+    memory_pages_free(data, STREAM_BYTES);
+    pool_free(pool);
+    arena_free(&arena);
+    return 0;
+}

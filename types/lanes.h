@@ -1,0 +1,94 @@
+/* Vectors of LANES floats or 32-bit integers, the language of the templates rows.h, search.h, panels.h,
+ * product.h and round.h. A file that instantiates them includes one of plain.h, x86/avx2.h, x86/avx512.h and
+ * arm/neon.h first, which defines
+ *
+ *   LANES, TARGET    floats in a register, and the function attribute that allows it
+ *   VARIANT(name)    the name with the variant's suffix
+ *
+ * includes this file, and adds what instructions it has for
+ *
+ *   fused(a, b, c)                  a * b + c, rounded once where the processor can
+ *   lesser(a, b), greater(a, b)     elementwise, for numbers
+ *   widen_half(h), narrow_half(x)   fp16 to float and back, bit for bit as lib/half.h does it
+ *   widen_bfloat(h)                 bf16 to float
+ *   round_to_half(x)                to the nearest fp16 number, ties to even, of |x| <= 65504
+ *   nearest(x)                      to the nearest integer, ties to even, of |x| < 2^22
+ *   load_quads(p, stride)           4 floats from each of LANES / 4 places, `stride` bytes apart
+ *   transpose_quads(v)              in each 128 bits: v[j][i] becomes v[i][j]
+ *   q4_add ..., q8_add ...          the integer dot products of panels.h
+ *
+ * Elementwise operators are the compiler's own, each rounded as in plain C at any width: that is how encoders
+ * write the same bytes everywhere. */
+#include "lib/half.h"
+#include "types/blocks.h"
+#include "types/variants.h"
+
+#define INLINE static inline __attribute__((always_inline)) TARGET
+#define PARTS (PANEL_ROWS / LANES) /* registers for the rows of a panel */
+
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+typedef uint64_t vquads __attribute__((vector_size(2 * LANES)));
+
+INLINE vf load(const float *from) {
+    vf v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE vi load_words(const void *from) {
+    vi v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE vh load_halves(const void *from) {
+    vh v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE void store(float *to, vf v) {
+    memcpy(to, &v, sizeof v);
+}
+
+INLINE vf splat(float x) {
+    return x - (vf){0};
+}
+
+/* Four bytes or two 16-bit integers in every lane. */
+INLINE vi splat_word(const void *from) {
+    int32_t word;
+    memcpy(&word, from, 4);
+    return word - (vi){0};
+}
+
+INLINE float sum_lanes(vf v) {
+    float part[LANES];
+    store(part, v);
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            part[i] += part[i + n];
+    return part[0];
+}
+
+INLINE vf select_lanes(vi mask, vf yes, vf no) {
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+INLINE vf magnitude(vf x) {
+    return (vf)((vi)x & 0x7fffffff);
+}
+
+INLINE bool any_lane(vi mask) {
+    int32_t any = 0;
+    for (int i = 0; i < LANES; i++)
+        any |= mask[i];
+    return any;
+}
+
+/* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in
+ * the lowest bits. */
+#define ROUNDER 0x1.8p23f

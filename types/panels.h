@@ -1,0 +1,89 @@
+/* Template: q8 and q4 times one rounded vector, a lane to a row, the weights read once from first to last.
+ *
+ * The vocabulary says how four weights in each lane meet four columns of the input, the same for every lane:
+ *
+ *   q8_input   what q8_splat(const int16_t *x) makes of four columns
+ *   q8_sums    sums of a block; q8_add(&sums, weights, input) adds four columns
+ *   q8_total(sums)   one 32-bit integer a lane
+ *
+ * and likewise q4, whose weights are 0..15 here: the 8 to be subtracted comes off as 8 times the sum of the
+ * input's group. */
+
+INLINE vf add_scaled(vf sum, vi total, const uint16_t *scales, float input_scale) {
+    return fused(__builtin_convertvector(total, vf), widen_half(load_halves(scales)) * input_scale, sum);
+}
+
+INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int16_t *x, float scale) {
+    q8_sums sums[PARTS] = {0};
+    for (size_t g = 0; g < 8; g++) {
+        q8_input input = q8_splat(x + 4 * g);
+        for (size_t p = 0; p < PARTS; p++)
+            q8_add(&sums[p], load_words(block->groups[g] + 4 * LANES * p), input);
+    }
+    for (size_t p = 0; p < PARTS; p++)
+        sum[p] = add_scaled(sum[p], q8_total(sums[p]), block->scales + LANES * p, scale);
+}
+
+INLINE void q4_add_block(vf sum[PARTS], const struct q4_block *block, const int8_t *x, float scale,
+                         int32_t x_sum) {
+    q4_sums sums[PARTS] = {0};
+    for (size_t c = 0; c < 4; c++) {
+        vi low = splat_word(x + 8 * c), high = splat_word(x + 8 * c + 4);
+        for (size_t p = 0; p < PARTS; p++) {
+            vi pairs = load_words(block->chunks[c] + 4 * LANES * p);
+            q4_add(&sums[p], pairs & 0x0f0f0f0f, low);
+            q4_add(&sums[p], pairs >> 4 & 0x0f0f0f0f, high);
+        }
+    }
+    for (size_t p = 0; p < PARTS; p++)
+        sum[p] = add_scaled(sum[p], q4_total(sums[p]) - 8 * x_sum, block->scales + LANES * p, scale);
+}
+
+INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
+    float rows[PANEL_ROWS];
+    for (size_t p = 0; p < PARTS; p++)
+        store(rows + p * LANES, sum[p]);
+    memcpy(y, rows, smaller(n_rows, PANEL_ROWS) * sizeof *y);
+}
+
+/* One core reads faster from several places than from one: each of its prefetchers follows a stream of its
+ * own. So a pass goes through STREAMS panels side by side. */
+#define STREAMS 4
+
+INLINE void q8_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,
+                    size_t n_rows, float *y) {
+    const size_t n_blocks = blocks_across(w);
+    const struct q8_block *blocks = block_at(w, row, 0);
+    vf sum[STREAMS][PARTS] = {0};
+    for (size_t b = 0; b < n_blocks; b++)
+        for (size_t i = 0; i < n_panels; i++) {
+            const struct q8_block *block = blocks + i * n_blocks + b;
+            q8_add_block(sum[i], block, x->i16 + b * BLOCK_COLS, x->scales[b]);
+        }
+    for (size_t i = 0; i < n_panels; i++)
+        store_rows(y + row + i * PANEL_ROWS, sum[i], n_rows - i * PANEL_ROWS);
+}
+
+INLINE void q4_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,
+                    size_t n_rows, float *y) {
+    const size_t n_blocks = blocks_across(w);
+    const struct q4_block *blocks = block_at(w, row, 0);
+    vf sum[STREAMS][PARTS] = {0};
+    for (size_t b = 0; b < n_blocks; b++)
+        for (size_t i = 0; i < n_panels; i++) {
+            const struct q4_block *block = blocks + i * n_blocks + b;
+            q4_add_block(sum[i], block, x->i8 + b * BLOCK_COLS, x->scales[b], x->sums[b]);
+        }
+    for (size_t i = 0; i < n_panels; i++)
+        store_rows(y + row + i * PANEL_ROWS, sum[i], n_rows - i * PANEL_ROWS);
+}
+
+#define DEFINE_PANELS_MATVEC(type)                                                                           \
+    TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
+                                       size_t row_end, float *y) {                                           \
+        size_t row = row_begin;                                                                              \
+        for (; row + STREAMS * PANEL_ROWS <= row_end; row += STREAMS * PANEL_ROWS)                           \
+            type##_pass(w, x, row, STREAMS, STREAMS * PANEL_ROWS, y);                                         \
+        for (; row < row_end; row += PANEL_ROWS)                                                             \
+            type##_pass(w, x, row, 1, row_end - row, y);                                                     \
+    }

@@ -1,0 +1,189 @@
+/* Template: the plain types, whose rows lie one behind the other. */
+
+enum element { F32, F16, BF16 };
+
+INLINE size_t element_bytes(enum element e) {
+    return e == F32 ? 4 : 2;
+}
+
+INLINE vf widen(vh bits, enum element e) {
+    return e == F16 ? widen_half(bits) : widen_bfloat(bits);
+}
+
+INLINE vf load_elements(const uint8_t *from, enum element e) {
+    return e == F32 ? load((const float *)(const void *)from) : widen(load_halves(from), e);
+}
+
+/* `count` of LANES elements, zeros behind them. */
+INLINE vf load_some(const uint8_t *from, size_t count, enum element e) {
+    uint8_t whole[4 * LANES] = {0};
+    memcpy(whole, from, count * element_bytes(e));
+    return load_elements(whole, e);
+}
+
+/* ---- decode ---- */
+
+INLINE void widen_all(const uint8_t *from, size_t n, float *to, enum element e) {
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(to + i, load_elements(from + i * element_bytes(e), e));
+    if (i < n) {
+        vf rest = load_some(from + i * element_bytes(e), n - i, e);
+        memcpy(to + i, &rest, (n - i) * sizeof *to);
+    }
+}
+
+/* ---- encode ---- */
+
+/* Magnitudes from here on round to infinity. */
+INLINE float too_large(enum element e) {
+    return e == F16 ? 65520 : bits_float(0x7f7f8000);
+}
+
+INLINE vh narrow(vf x, enum element e) {
+    if (e == F16)
+        return narrow_half(x);
+    vu bits = (vu)x;
+    return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, vh);
+}
+
+/* Returns n, or where the first value is that does not fit. */
+INLINE size_t narrow_all(const float *from, size_t n, uint8_t *to, enum element e) {
+    vi unfit = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vf x = load(from + i);
+        vh bits = narrow(x, e);
+        memcpy(to + 2 * i, &bits, sizeof bits);
+        unfit |= magnitude(x) >= too_large(e);
+    }
+    if (i < n) {
+        vf x = load_some((const uint8_t *)(from + i), n - i, F32);
+        vh bits = narrow(x, e);
+        memcpy(to + 2 * i, &bits, 2 * (n - i));
+        unfit |= magnitude(x) >= too_large(e);
+    }
+    if (!any_lane(unfit))
+        return n;
+    for (i = 0; (float_bits(from[i]) & 0x7fffffff) < float_bits(too_large(e));)
+        i++;
+    return i;
+}
+
+INLINE bool encode_rows(const float *rows, size_t n_rows, size_t n_cols, void *out, struct unfit *unfit,
+                        enum element e) {
+    size_t n = n_rows * n_cols;
+    if (e == F32) {
+        memcpy(out, rows, 4 * n);
+        return true;
+    }
+    size_t fit = narrow_all(rows, n, out, e);
+    if (fit < n)
+        *unfit = (struct unfit){fit / n_cols, fit % n_cols, rows[fit]};
+    return fit == n;
+}
+
+/* ---- matvec ---- */
+
+#define ROWS_AT_ONCE 4 /* so that each load of x serves several rows */
+
+INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t n_cols, const float *x, float *y,
+                     enum element e) {
+    size_t col = 0, size = element_bytes(e), row_bytes = n_cols * size;
+    vf sum[ROWS_AT_ONCE][2] = {0};
+    for (; col + 2 * LANES <= n_cols; col += 2 * LANES)
+        for (size_t r = 0; r < n_rows; r++)
+            for (size_t u = 0; u < 2; u++) {
+                size_t c = col + u * LANES;
+                sum[r][u] = fused(load_elements(row + r * row_bytes + c * size, e), load(x + c), sum[r][u]);
+            }
+    for (; col < n_cols; col += LANES)
+        for (size_t r = 0; r < n_rows; r++) {
+            vf w = load_some(row + r * row_bytes + col * size, smaller(LANES, n_cols - col), e);
+            sum[r][0] = fused(w, load(x + col), sum[r][0]);
+        }
+    for (size_t r = 0; r < n_rows; r++)
+        y[r] = sum_lanes(sum[r][0] + sum[r][1]);
+}
+
+INLINE void matvec_rows(const struct matrix *w, const struct vector *x, size_t row_begin, size_t row_end,
+                        float *y, enum element e) {
+    size_t row = row_begin, row_bytes = w->n_cols * element_bytes(e);
+    for (; row + ROWS_AT_ONCE <= row_end; row += ROWS_AT_ONCE)
+        dot_rows(w->data + row * row_bytes, ROWS_AT_ONCE, w->n_cols, x->f32, y + row, e);
+    for (; row < row_end; row++)
+        dot_rows(w->data + row * row_bytes, 1, w->n_cols, x->f32, y + row, e);
+}
+
+/* ---- unpack ---- */
+
+/* Four columns of LANES / 4 rows that are four rows apart. */
+INLINE vf load_row_quads(const uint8_t *from, size_t row_bytes, enum element e) {
+    if (e == F32)
+        return load_quads(from, 4 * row_bytes);
+    vquads quads;
+    for (int i = 0; i < LANES / 4; i++) {
+        uint64_t quad;
+        memcpy(&quad, from + 4 * (size_t)i * row_bytes, 8);
+        quads[i] = quad;
+    }
+    return widen((vh)quads, e);
+}
+
+/* `n_cols` columns, a multiple of 4, of PANEL_ROWS rows. Few rows at a time: where rows lie a multiple of
+ * 4096 bytes apart, their cache lines displace each other. */
+INLINE void unpack_quads(const uint8_t *from, size_t row_bytes, size_t n_cols, float *out, enum element e) {
+    for (size_t row = 0; row < PANEL_ROWS; row += LANES)
+        for (size_t col = 0; col < n_cols; col += 4) {
+            vf v[4];
+            for (size_t i = 0; i < 4; i++)
+                v[i] = load_row_quads(from + (row + i) * row_bytes + col * element_bytes(e), row_bytes, e);
+            transpose_quads(v);
+            for (size_t i = 0; i < 4; i++)
+                store(out + (col + i) * PANEL_ROWS + row, v[i]);
+        }
+}
+
+/* Columns and rows that do not fill a quad or a tile. */
+INLINE void unpack_some(const uint8_t *from, size_t row_bytes, size_t n_rows, size_t n_cols, float *out,
+                        enum element e) {
+    memset(out, 0, n_cols * PANEL_ROWS * sizeof *out);
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t col = 0; col < n_cols; col++)
+            out[col * PANEL_ROWS + row] = load_some(from + row * row_bytes + col * element_bytes(e), 1, e)[0];
+}
+
+INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out,
+                        enum element e) {
+    size_t col = col_begin, row_bytes = w->n_cols * element_bytes(e);
+    const uint8_t *from = w->data + row * row_bytes;
+    while (row + PANEL_ROWS <= w->n_rows && col + 4 <= col_end) {
+        size_t n = smaller(64 / element_bytes(e), (col_end - col) & ~(size_t)3);
+        unpack_quads(from + col * element_bytes(e), row_bytes, n, out + (col - col_begin) * PANEL_ROWS, e);
+        col += n;
+    }
+    unpack_some(from + col * element_bytes(e), row_bytes, smaller(PANEL_ROWS, w->n_rows - row), col_end - col,
+                out + (col - col_begin) * PANEL_ROWS, e);
+}
+
+#define DEFINE_ROWS(type, element)                                                                           \
+    TARGET void VARIANT(type##_widen)(const void *from, size_t n, float *to) {                               \
+        widen_all(from, n, to, element);                                                                     \
+    }                                                                                                        \
+    TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
+                                       size_t row_end, float *y) {                                           \
+        matvec_rows(w, x, row_begin, row_end, y, element);                                                   \
+    }                                                                                                        \
+    TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
+                                       float *out) {                                                         \
+        unpack_rows(w, row, col_begin, col_end, out, element);                                               \
+    }                                                                                                        \
+    TARGET bool VARIANT(type##_encode)(const float *rows, size_t n_rows, size_t n_cols,                      \
+                                       const float *importance, void *out, struct unfit *unfit) {            \
+        (void)importance;                                                                                    \
+        return encode_rows(rows, n_rows, n_cols, out, unfit, element);                                       \
+    }
+
+DEFINE_ROWS(f32, F32)
+DEFINE_ROWS(f16, F16)
+DEFINE_ROWS(bf16, BF16)

@@ -1,0 +1,66 @@
+/* The functions that each instruction set offers, instantiated from rows.h, search.h, panels.h and product.h
+ * in scalar.c, x86/ and arm/. A name is the type, the work and the variant: q4_matvec_avx2. */
+#ifndef TYPES_VARIANTS_H
+#define TYPES_VARIANTS_H
+
+#include "types/type.h"
+
+/* Decodes n values of a plain type. */
+typedef void widen_fn(const void *from, size_t n, float *to);
+
+/* Rounds whole groups of an input vector to integers and their scales, as enum rounding says. */
+typedef void round_i16_fn(const float *x, size_t n_groups, int16_t *to, float *scales, int32_t *sums);
+typedef void round_i8_fn(const float *x, size_t n_groups, int8_t *to, float *scales, int32_t *sums);
+
+/* y[i * y_stride + row] (+)= sum over col of tile[col][row] * x[i * x_stride + col], for n_vectors vectors i
+ * and n_rows rows of one tile. */
+typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t x_stride, size_t n_vectors,
+                        float *y, size_t y_stride, size_t n_rows, bool add);
+
+#define DECLARE_VARIANT(variant)                                                                             \
+    encode_fn f32_encode_##variant, f16_encode_##variant, bf16_encode_##variant;                             \
+    widen_fn f32_widen_##variant, f16_widen_##variant, bf16_widen_##variant;                                 \
+    matvec_fn f32_matvec_##variant, f16_matvec_##variant, bf16_matvec_##variant;                             \
+    unpack_fn f32_unpack_##variant, f16_unpack_##variant, bf16_unpack_##variant;                             \
+    encode_fn q8_encode_##variant, q4_encode_##variant;                                                      \
+    unpack_fn q8_unpack_##variant, q4_unpack_##variant;                                                      \
+    matvec_fn q8_matvec_##variant, q4_matvec_##variant;                                                      \
+    product_fn product_##variant;                                                                            \
+    round_i16_fn round_i16_##variant;                                                                        \
+    round_i8_fn round_i8_##variant
+
+DECLARE_VARIANT(scalar);
+DECLARE_VARIANT(avx2);
+DECLARE_VARIANT(avx512);
+DECLARE_VARIANT(neon);
+matvec_fn q8_matvec_avx512vnni, q4_matvec_avx512vnni;
+matvec_fn q4_matvec_neondot;
+
+/* The rows of a descriptor's table that every type has. */
+#define WHOLE_VARIANT(type, variant, needs)                                                                  \
+    { #variant, needs, type##_encode_##variant, type##_matvec_##variant, type##_unpack_##variant }
+#if defined(__x86_64__)
+#define COMMON_VARIANTS(type)                                                                                \
+    WHOLE_VARIANT(type, avx512, CPU_AVX512), WHOLE_VARIANT(type, avx2, CPU_AVX2),                            \
+        WHOLE_VARIANT(type, scalar, 0)
+#elif defined(__aarch64__)
+#define COMMON_VARIANTS(type) WHOLE_VARIANT(type, neon, CPU_NEON), WHOLE_VARIANT(type, scalar, 0)
+#else
+#define COMMON_VARIANTS(type) WHOLE_VARIANT(type, scalar, 0)
+#endif
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/* What is not of one type, as the processor can do it best. */
+struct primitives {
+    uint32_t needs; /* enum cpu_feature */
+    widen_fn *f16_widen, *bf16_widen;
+    round_i16_fn *round_i16;
+    round_i8_fn *round_i8;
+    product_fn *product;
+};
+
+extern const struct primitives primitives[]; /* best first; the last needs nothing */
+const struct primitives *best_primitives(void);
+
+#endif

@@ -1,0 +1,33 @@
+/* Everything for AVX-512 without VNNI. */
+#ifdef __x86_64__
+#include "types/x86/avx512.h"
+
+typedef vi q8_sums; /* 32 * 127 * 32767 < 2^31 */
+
+INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
+    *sums += (vi)_mm512_madd_epi16((__m512i)even_weights(weights), (__m512i)x.even);
+    *sums += (vi)_mm512_madd_epi16((__m512i)odd_weights(weights), (__m512i)x.odd);
+}
+
+INLINE vi q8_total(q8_sums sums) {
+    return sums;
+}
+
+typedef int16_t q4_sums __attribute__((vector_size(4 * LANES))); /* 16 products: 16 * 15 * 127 < 2^15 */
+
+INLINE void q4_add(q4_sums *sums, vi weights, vi x) {
+    *sums += (q4_sums)_mm512_maddubs_epi16((__m512i)weights, (__m512i)x);
+}
+
+INLINE vi q4_total(q4_sums sums) {
+    return (vi)_mm512_madd_epi16((__m512i)sums, _mm512_set1_epi16(1));
+}
+
+#include "types/panels.h"
+#include "types/product.h"
+#include "types/quantized.h"
+#include "types/round.h"
+
+DEFINE_PANELS_MATVEC(q8)
+DEFINE_PANELS_MATVEC(q4)
+#endif

@@ -1,0 +1,34 @@
+/* Integer dot products by AVX-512 VNNI; everything else is in avx512.c. */
+#ifdef __x86_64__
+#define WITH_VNNI
+#include "types/x86/avx512.h"
+
+/* Two chains each, to hide the latency of an instruction that adds to its own result. */
+typedef struct {
+    vi a, b;
+} q8_sums, q4_sums;
+
+INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
+    sums->a = (vi)_mm512_dpwssd_epi32((__m512i)sums->a, (__m512i)even_weights(weights), (__m512i)x.even);
+    sums->b = (vi)_mm512_dpwssd_epi32((__m512i)sums->b, (__m512i)odd_weights(weights), (__m512i)x.odd);
+}
+
+INLINE vi q8_total(q8_sums sums) {
+    return sums.a + sums.b;
+}
+
+INLINE void q4_add(q4_sums *sums, vi weights, vi x) {
+    vi sum = (vi)_mm512_dpbusd_epi32((__m512i)sums->a, (__m512i)weights, (__m512i)x);
+    sums->a = sums->b;
+    sums->b = sum;
+}
+
+INLINE vi q4_total(q4_sums sums) {
+    return sums.a + sums.b;
+}
+
+#include "types/panels.h"
+
+DEFINE_PANELS_MATVEC(q8)
+DEFINE_PANELS_MATVEC(q4)
+#endif

@@ -1,0 +1,236 @@
+/* Checks files: structure, checksums, values, and against the checkpoint that they were made of. */
+#include "format/qm.h"
+#include "lib/options.h"
+#include "lib/progress.h"
+#include "verify/checks.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+struct request {
+    const char *source;
+    struct common common;
+    struct pool *pool;
+};
+
+void found(struct findings *findings, const char *sentence) {
+    progress_done();
+    fprintf(stderr, "verify: %s\n", sentence);
+    findings->count++;
+}
+
+/* ---- What is said of a file ---- */
+
+struct totals {
+    uint64_t n_weights, bytes;
+    const char *main_type; /* that most bytes are of */
+};
+
+static uint64_t weights_of(const struct tensor *tensor) {
+    uint64_t n_rows, n_cols;
+    tensor_rows_cols(tensor, &n_rows, &n_cols);
+    return n_rows * n_cols;
+}
+
+static uint64_t bytes_of_type(const struct container *container, const char *type) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < container->n_tensors; i++)
+        if (!strcmp(container->tensors[i].layout.name, type))
+            bytes += container->tensors[i].size;
+    return bytes;
+}
+
+static struct totals total(const struct container *container) {
+    struct totals totals = {.main_type = "no type"};
+    uint64_t most = 0;
+    for (size_t i = 0; i < container->n_tensors; i++) {
+        const struct tensor *tensor = &container->tensors[i];
+        totals.n_weights += weights_of(tensor);
+        totals.bytes += tensor->size;
+        if (!strcmp(tensor->layout.name, totals.main_type))
+            continue;
+        uint64_t bytes = bytes_of_type(container, tensor->layout.name);
+        if (bytes > most) {
+            most = bytes;
+            totals.main_type = tensor->layout.name;
+        }
+    }
+    return totals;
+}
+
+static void print_id(const struct container *container) {
+    if (container->format != &qm_format)
+        return;
+    const struct qm_details *details = container->details;
+    printf(", id ");
+    for (size_t i = 0; i < sizeof details->model_id.bytes; i++)
+        printf("%02x", details->model_id.bytes[i]);
+}
+
+static void print_good(const struct container *container) {
+    struct totals totals = total(container);
+    printf("%s: ok, %zu tensors, %.2f M weights, %s, %.2f bits per weight", container->path,
+           container->n_tensors, 1e-6 * (double)totals.n_weights, totals.main_type,
+           totals.n_weights ? 8 * (double)totals.bytes / (double)totals.n_weights : 0);
+    print_id(container);
+    printf("\n");
+}
+
+static void print_tensor(const struct tensor *tensor) {
+    char shape[MAX_DIMS * 24] = "";
+    size_t length = 0;
+    for (uint32_t d = 0; d < tensor->n_dims; d++)
+        length += (size_t)snprintf(shape + length, sizeof shape - length, d ? " x %" PRIu64 : "%" PRIu64,
+                                   tensor->dims[d]);
+    printf("  %-28s %15s  %-5s %13" PRIu64 "\n", tensor->name, shape, tensor->layout.name, tensor->size);
+}
+
+static void print_tensors(const struct container *container) {
+    printf("  %-28s %15s  %-5s %13s\n", "tensor", "shape", "type", "bytes");
+    for (size_t i = 0; i < container->n_tensors; i++)
+        print_tensor(&container->tensors[i]);
+}
+
+#define WORST_SHOWN 10
+
+static void print_comparison(const char *source, const struct comparison *c, bool all) {
+    printf("  against %s: %zu files as recorded, %zu of %zu tensors exact, relative error %.3g\n", source,
+           c->n_files, c->n_exact, c->count, relative_error(c->squares, c->source_squares));
+    for (size_t i = 0; i < c->count && (all || i < WORST_SHOWN); i++) {
+        const struct difference *d = &c->differences[i];
+        if (d->squares > 0)
+            printf("  %-28s %-5s %.3e\n", d->role->name, d->type,
+                   relative_error(d->squares, d->source_squares));
+        else if (all)
+            printf("  %-28s %-5s exact\n", d->role->name, d->type);
+    }
+}
+
+/* ---- The checks ---- */
+
+static void found_in_data(void *findings, const struct tensor *tensor, const char *sentence) {
+    (void)tensor;
+    found(findings, sentence);
+}
+
+static void check_data(const struct request *request, const struct container *container,
+                       struct findings *findings) {
+    bool is_qm = container->format == &qm_format;
+    uint64_t bytes = total(container).bytes;
+    progress_start("verify", is_qm ? 2 * bytes : bytes, "B", request->common.quiet);
+    if (is_qm)
+        qm_check_data(container, request->pool, found_in_data, findings);
+    check_values(container, request->pool, findings);
+    progress_done();
+}
+
+static bool open_or_find(struct import *import, const char *path, struct findings *findings) {
+    struct error error;
+    if (import_open(import, path, &error))
+        return true;
+    found(findings, error.text);
+    return false;
+}
+
+static void check_source(const struct request *request, const struct import *model,
+                         struct comparison *comparison, struct arena *arena, struct findings *findings) {
+    struct import source;
+    if (!request->source || !open_or_find(&source, request->source, findings))
+        return;
+    compare_with_source(model, &source, request->pool, request->common.quiet, comparison, arena, findings);
+    import_close(&source);
+}
+
+static void report(const struct request *request, const struct container *container,
+                   const struct comparison *comparison, const struct findings *findings) {
+    if (findings->count)
+        printf("%s: failed, %zu problem%s\n", container->path, findings->count,
+               findings->count > 1 ? "s" : "");
+    else
+        print_good(container);
+    if (request->common.verbose)
+        print_tensors(container);
+    if (comparison->count)
+        print_comparison(request->source, comparison, request->common.verbose);
+}
+
+/* Configuration and tensors as a model, which a bare file of weights is not; and against the source. */
+static void check_model(const struct request *request, const struct container *container,
+                        struct findings *findings) {
+    struct comparison comparison = {0};
+    struct arena arena = {0};
+    struct import model;
+    bool is_model = container->format == &qm_format || container_blob(container, "config.json");
+    if (is_model && open_or_find(&model, container->path, findings)) {
+        check_source(request, &model, &comparison, &arena, findings);
+        report(request, container, &comparison, findings);
+        import_close(&model);
+    } else
+        report(request, container, &comparison, findings);
+    arena_free(&arena);
+}
+
+/* Is it there, and of a format that we know by its first bytes? Then what is wrong with it is a finding. */
+static bool is_ours(const char *path) {
+    for (size_t i = 0; formats[i]; i++)
+        if (file_exists(path) && formats[i]->probe(path))
+            return true;
+    return false;
+}
+
+static int check_file(const struct request *request, const char *path) {
+    struct container container;
+    struct findings findings = {0};
+    struct error error;
+    if (!container_open(&container, path, &error)) {
+        found(&findings, error.text);
+        if (!is_ours(path))
+            return EXIT_UNABLE;
+        printf("%s: failed, it cannot be read\n", path);
+        return EXIT_CHECK_FAILED;
+    }
+    check_data(request, &container, &findings);
+    check_model(request, &container, &findings);
+    container_close(&container);
+    return findings.count ? EXIT_CHECK_FAILED : EXIT_DONE;
+}
+
+static bool verify(struct request *request, const struct text_list *paths, int *status, struct error *error) {
+    uint64_t n_threads = request->common.n_threads;
+    request->pool = pool_new(n_threads < UINT_MAX ? (unsigned)n_threads : UINT_MAX, error);
+    for (size_t i = 0; request->pool && i < paths->count; i++) {
+        int one = check_file(request, paths->items[i]);
+        *status = one > *status ? one : *status;
+    }
+    pool_free(request->pool);
+    return request->pool && finish_output(error);
+}
+
+int main(int argc, char **argv) {
+    struct request request = {0};
+    const struct option options[] = {
+        {"source", OPTION_TEXT, &request.source, "CHECKPOINT",
+         "compare with what it was made of: SHA-256 of its files, error of each tensor"},
+        {0},
+    };
+    const struct command command = {
+        "verify",
+        "FILE...",
+        "Checks each file's structure, every checksum, that all weights are finite and padding is\n"
+        "zero, and that tensors and configuration make a model. One line a file; -v lists tensors.\n"
+        "Exits with 0 where all is well, 1 where something is wrong, 2 where a file could not be read.",
+        options,
+        1,
+        SIZE_MAX};
+    struct arena arena = {0};
+    struct text_list paths = {0};
+    struct error error;
+    int status = EXIT_DONE;
+    outputs_guard_signals();
+    enum parsed parsed = options_parse(&command, argc, argv, &request.common, &paths, &arena, &error);
+    bool ok = parsed == PARSED_EXIT || (parsed == PARSED_RUN && verify(&request, &paths, &status, &error));
+    arena_free(&arena);
+    return ok ? status : report_failure(&command, &error);
+}
