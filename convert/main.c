@@ -5,6 +5,7 @@
 #include "models/encode.h"
 #include "models/recipe.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,15 @@ static void report(const char *out, const struct encode_totals *totals, double s
             1e-6 * (double)totals->n_weights, 1e-6 * (double)totals->bytes_after, bits, seconds);
 }
 
+static void describe(const struct model_config *c) {
+    fprintf(stderr,
+            "%s: %" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64
+            " heads of %" PRIu64 " over %" PRIu64 " key-value heads, %" PRIu64 " tokens, context %" PRIu64
+            "%s\n",
+            c->family, c->n_layers, c->dim, c->ffn_dim, c->n_heads, c->head_dim, c->n_kv_heads, c->vocab_size,
+            c->context, c->tied_head ? ", tied head" : "");
+}
+
 static bool encode(const struct request *request, struct import *import, const char *out, struct pool *pool,
                    struct arena *arena, struct error *error) {
     struct buffer recipe = {0};
@@ -79,6 +89,8 @@ static bool convert(const struct request *request, const char *in, const char *o
     struct import import;
     if (!encode_check_path(out, error) || !import_open(&import, in, error))
         return false;
+    if (request->common.verbose)
+        describe(&import.config);
     struct pool *pool = pool_asked(&request->common, error);
     bool ok = pool && encode(request, &import, out, pool, arena, error);
     pool_free(pool);

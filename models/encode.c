@@ -1,50 +1,49 @@
-/* The tensors are cut into pieces, handed out in order to whoever is free. A thread reads, converts and
- * writes its piece on its own; then pieces pass one gate in order, where their bytes enter the tensor's
- * digest. So digests need no second pass, the bytes depend on nothing but the input, and the error that is
- * reported is always that of the first piece that has one. */
+/* One pass over the input. The tensors are cut into pieces in the order in which they lie in the input's
+ * files. Threads read, convert and write pieces apart; then the pieces' bytes enter the digests in order: the
+ * new bytes that of their tensor, the old ones that of their file. So nothing is read twice, and the bytes
+ * written depend on nothing but the input. */
 #include "models/encode.h"
 
 #include "format/qm.h"
 #include "lib/progress.h"
+#include "models/ordered.h"
+#include "models/source_hash.h"
 #include "models/values.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE_BYTES                                                                                          \
-    (512u << 10) /* of a copied piece; of the floats of a converted one. Half of it fits L2                  \
-                  */
+/* Of a copied piece, or of the floats of a converted one: it stays in a core's cache from being read to being
+ * written. */
+#define PIECE_BYTES (512u << 10)
+
+/* Pieces that threads may be ahead of the digests, where they are not too large. */
+#define SLOTS_PER_THREAD 4
+#define SLOTS_BYTES (64u << 20)
 
 /* Part of a tensor: rows of one that is converted, blocks of one that is copied. */
 struct piece {
-    uint64_t number; /* of all pieces */
     size_t tensor;
     uint64_t begin, end;
-};
-
-struct thread_buffers {
-    void *raw, *encoded;
-    float *values;
+    void *old, *new; /* bytes; the same buffer where they are copied */
+    size_t old_size, new_size;
+    uint64_t old_offset, new_offset; /* in the tensor's data */
+    void *buffers[2];
 };
 
 struct job {
     struct import *import;
     struct tensor *planned; /* [import->n_tensors] */
+    size_t *order; /* [import->n_tensors]: by place in the input's files */
     struct qm_writer *writer;
-    struct thread_buffers *buffers; /* [pool_size()] */
+    struct source_hash hash;
+    size_t next; /* of order */
+    uint64_t next_begin;
+    struct piece *slots;
+    size_t n_slots;
+    float **values; /* a buffer for each thread */
     struct arena arena;
-
-    pthread_mutex_t mutex;
-    pthread_cond_t gate_moved;
-    struct piece next; /* to be handed out */
-    uint64_t gate; /* the piece whose turn it is */
-    size_t next_source; /* to be hashed */
-    bool failed;
-    struct error *error; /* of the first piece that failed */
-    bool hash_failed;
-    struct error hash_error;
 };
 
 /* ---- The plan ---- */
@@ -71,9 +70,8 @@ bool encode_total(const struct import *import, const struct encode_plan *plan, s
         struct tensor planned = encode_planned(import, plan, i);
         uint64_t bytes, n_rows, n_cols;
         if (!tensor_bytes(&planned, &bytes))
-            return fail(error, "%s: tensor '%s' has %u dimension%s, which type %s cannot hold",
-                        import_file_of(import, i), planned.name, planned.n_dims,
-                        planned.n_dims > 1 ? "s" : "", planned.layout.name);
+            return fail(error, "%s: tensor '%s' has one dimension, which type %s cannot hold",
+                        import->container.path, planned.name, planned.layout.name);
         tensor_rows_cols(&planned, &n_rows, &n_cols);
         totals->n_weights += n_rows * n_cols;
         totals->bytes_before += import->tensors[i]->size;
@@ -88,6 +86,8 @@ bool encode_check_path(const char *path, struct error *error) {
         return true;
     return fail(error, "%s: only files whose name ends in .qm can be written so far", path);
 }
+
+/* ---- Pieces ---- */
 
 static bool is_copy(const struct job *job, size_t i) {
     return job->planned[i].type == job->import->tensors[i]->type;
@@ -119,189 +119,139 @@ static uint64_t units_in_piece(const struct job *job, size_t i) {
     return panels ? panels * PANEL_ROWS : PANEL_ROWS;
 }
 
-/* ---- Pieces ---- */
-
-static bool copy_piece(struct job *job, const struct thread_buffers *buffers, const struct piece *piece,
-                       size_t *size, struct error *error) {
-    const struct tensor *tensor = job->import->tensors[piece->tensor];
-    uint64_t block = tensor->layout.block_bytes;
-    *size = (size_t)((piece->end - piece->begin) * block);
-    return tensor_read(&job->import->container, tensor, buffers->encoded, *size, piece->begin * block,
-                       error) &&
-           (!tensor->type ||
-            blocks_check_finite(tensor, import_file_of(job->import, piece->tensor), buffers->encoded,
-                                piece->begin, (size_t)(piece->end - piece->begin), error)) &&
-           qm_write(job->writer, piece->tensor, buffers->encoded, *size, piece->begin * block, error);
+static bool bytes_of_rows(const struct tensor *tensor, uint64_t begin, uint64_t end, uint64_t *offset,
+                          size_t *size) {
+    uint64_t bytes;
+    if (!matrix_bytes(tensor->type, begin, cols_of(tensor), offset) ||
+        !matrix_bytes(tensor->type, end - begin, cols_of(tensor), &bytes))
+        return false; /* not where the whole tensor has a size */
+    *size = (size_t)bytes;
+    return true;
 }
 
-static bool encode_rows(const struct job *job, const struct thread_buffers *buffers,
-                        const struct piece *piece, struct error *error) {
+static bool take(void *context, size_t slot) {
+    struct job *job = context;
+    if (job->next < job->import->n_tensors && job->next_begin == units_of(job, job->order[job->next])) {
+        job->next++;
+        job->next_begin = 0;
+    }
+    if (job->next == job->import->n_tensors)
+        return false;
+    struct piece *piece = &job->slots[slot];
+    piece->tensor = job->order[job->next];
+    piece->begin = job->next_begin;
+    uint64_t left = units_of(job, piece->tensor) - piece->begin, step = units_in_piece(job, piece->tensor);
+    piece->end = job->next_begin += left < step ? left : step;
+    return true;
+}
+
+static bool copy_piece(struct job *job, struct piece *piece, struct error *error) {
+    const struct tensor *tensor = job->import->tensors[piece->tensor];
+    size_t n_blocks = (size_t)(piece->end - piece->begin), block_bytes = tensor->layout.block_bytes;
+    piece->old = piece->new = piece->buffers[0];
+    piece->old_size = piece->new_size = n_blocks * block_bytes;
+    piece->old_offset = piece->new_offset = piece->begin * block_bytes;
+    return tensor_read(&job->import->container, tensor, piece->old, piece->old_size, piece->old_offset,
+                       error) &&
+           (!tensor->type || blocks_check_finite(tensor, import_file_of(job->import, piece->tensor),
+                                                 piece->old, piece->begin, n_blocks, error));
+}
+
+static bool encode_rows(const struct job *job, const struct piece *piece, const float *values,
+                        struct error *error) {
     const struct tensor *from = job->import->tensors[piece->tensor];
     const struct type *type = job->planned[piece->tensor].type;
     struct unfit unfit;
-    if (type_encode(type)(buffers->values, (size_t)(piece->end - piece->begin), (size_t)cols_of(from), NULL,
-                          buffers->encoded, &unfit))
+    if (type_encode(type)(values, (size_t)(piece->end - piece->begin), (size_t)cols_of(from), NULL,
+                          piece->new, &unfit))
         return true;
     return fail(error, "%s: tensor '%s' has %g in row %" PRIu64 ", column %zu, which does not fit %s",
                 import_file_of(job->import, piece->tensor), from->name, (double)unfit.value,
                 piece->begin + unfit.row, unfit.col, type->name);
 }
 
-static bool convert_piece(struct job *job, const struct thread_buffers *buffers, const struct piece *piece,
-                          size_t *size, struct error *error) {
-    const struct tensor *to = &job->planned[piece->tensor];
-    uint64_t offset, bytes;
-    if (!matrix_bytes(to->type, piece->begin, cols_of(to), &offset) ||
-        !matrix_bytes(to->type, piece->end - piece->begin, cols_of(to), &bytes))
-        return fail(error, "tensor '%s' is too large", to->name);
-    *size = (size_t)bytes;
-    return import_read_rows(job->import, piece->tensor, piece->begin, piece->end - piece->begin,
-                            buffers->values, buffers->raw, error) &&
-           encode_rows(job, buffers, piece, error) &&
-           qm_write(job->writer, piece->tensor, buffers->encoded, *size, offset, error);
+static bool convert_piece(struct job *job, struct piece *piece, float *values, struct error *error) {
+    const struct tensor *from = job->import->tensors[piece->tensor], *to = &job->planned[piece->tensor];
+    piece->old = piece->buffers[0];
+    piece->new = piece->buffers[1];
+    return import_read_rows(job->import, piece->tensor, piece->begin, piece->end - piece->begin, values,
+                            piece->old, error) &&
+           bytes_of_rows(from, piece->begin, piece->end, &piece->old_offset, &piece->old_size) &&
+           bytes_of_rows(to, piece->begin, piece->end, &piece->new_offset, &piece->new_size) &&
+           encode_rows(job, piece, values, error);
 }
 
-static bool make_piece(struct job *job, const struct thread_buffers *buffers, const struct piece *piece,
-                       size_t *size, struct error *error) {
-    return is_copy(job, piece->tensor) ? copy_piece(job, buffers, piece, size, error)
-                                       : convert_piece(job, buffers, piece, size, error);
-}
-
-/* ---- Handing out, and the gate ---- */
-
-static bool take_piece(struct job *job, struct piece *piece) {
-    pthread_mutex_lock(&job->mutex);
-    struct piece *next = &job->next;
-    while (next->tensor < job->import->n_tensors && next->begin == units_of(job, next->tensor)) {
-        next->tensor++;
-        next->begin = 0;
-    }
-    bool taken = !job->failed && next->tensor < job->import->n_tensors;
-    if (taken) {
-        uint64_t units = units_of(job, next->tensor), step = units_in_piece(job, next->tensor);
-        next->end = units - next->begin < step ? units : next->begin + step;
-        *piece = *next;
-        next->begin = next->end;
-        next->number++;
-    }
-    pthread_mutex_unlock(&job->mutex);
-    return taken;
-}
-
-static void wait_for_turn(struct job *job, uint64_t number) {
-    pthread_mutex_lock(&job->mutex);
-    while (job->gate != number)
-        pthread_cond_wait(&job->gate_moved, &job->mutex);
-    pthread_mutex_unlock(&job->mutex);
-}
-
-static void end_turn(struct job *job, const struct error *error) {
-    pthread_mutex_lock(&job->mutex);
-    if (error && !job->failed) {
-        job->failed = true;
-        *job->error = *error;
-    }
-    job->gate++;
-    pthread_cond_broadcast(&job->gate_moved);
-    pthread_mutex_unlock(&job->mutex);
-}
-
-static uint64_t piece_source_bytes(const struct job *job, const struct piece *piece) {
-    const struct tensor *tensor = job->import->tensors[piece->tensor];
-    return (uint64_t)((double)tensor->size * (double)(piece->end - piece->begin) /
-                      (double)units_of(job, piece->tensor));
-}
-
-static void make_pieces(struct job *job, const struct thread_buffers *buffers) {
-    struct piece piece;
-    while (take_piece(job, &piece)) {
-        struct error error;
-        size_t size = 0;
-        bool ok = make_piece(job, buffers, &piece, &size, &error);
-        wait_for_turn(job, piece.number);
-        if (ok)
-            qm_digest(job->writer, piece.tensor, buffers->encoded, size);
-        end_turn(job, ok ? NULL : &error);
-        progress_advance(piece_source_bytes(job, &piece));
-    }
-}
-
-/* ---- Hashing of the sources, alongside ---- */
-
-static bool take_source(struct job *job, size_t *source) {
-    pthread_mutex_lock(&job->mutex);
-    bool taken = !job->failed && !job->hash_failed && job->next_source < job->import->n_sources;
-    if (taken)
-        *source = job->next_source++;
-    pthread_mutex_unlock(&job->mutex);
-    return taken;
-}
-
-static void hash_sources(struct job *job) {
-    size_t source;
-    while (take_source(job, &source)) {
-        struct error error;
-        if (import_hash_source(job->import, source, &error))
-            continue;
-        pthread_mutex_lock(&job->mutex);
-        job->hash_failed = true;
-        job->hash_error = error;
-        pthread_mutex_unlock(&job->mutex);
-    }
-}
-
-/* One thread begins with the sources, the others with the tensors; whoever is done helps the rest. */
-static void work(void *context, unsigned thread, unsigned n_threads) {
+static bool make(void *context, size_t slot, unsigned thread, struct error *error) {
     struct job *job = context;
-    (void)n_threads;
-    if (thread == 0)
-        hash_sources(job);
-    make_pieces(job, &job->buffers[thread]);
-    hash_sources(job);
+    struct piece *piece = &job->slots[slot];
+    bool ok = is_copy(job, piece->tensor) ? copy_piece(job, piece, error)
+                                          : convert_piece(job, piece, job->values[thread], error);
+    return ok && qm_write(job->writer, piece->tensor, piece->new, piece->new_size, piece->new_offset, error);
+}
+
+static bool pass(void *context, size_t slot, struct error *error) {
+    struct job *job = context;
+    const struct piece *piece = &job->slots[slot];
+    qm_digest(job->writer, piece->tensor, piece->new, piece->new_size);
+    progress_advance(piece->old_size);
+    return job->import->is_qm || source_hash_add(&job->hash, job->import->tensors[piece->tensor], piece->old,
+                                                 piece->old_size, piece->old_offset, error);
 }
 
 /* ---- Memory ---- */
 
-static bool most(uint64_t *largest, const struct type_layout *layout, uint64_t rows, uint64_t cols) {
-    uint64_t bytes, blocks = (cols + layout->block_cols - 1) / layout->block_cols;
+static bool enlarge(uint64_t *most, const struct type_layout *layout, uint64_t rows, uint64_t cols) {
+    uint64_t blocks = (cols + layout->block_cols - 1) / layout->block_cols, bytes;
     if (!mul_sizes((rows + layout->panel_rows - 1) / layout->panel_rows, blocks, &blocks) ||
         !mul_sizes(blocks, layout->block_bytes, &bytes))
         return false;
-    *largest = bytes > *largest ? bytes : *largest;
+    *most = bytes > *most ? bytes : *most;
     return true;
 }
 
-/* What one piece of any tensor needs at most: its raw bytes, its floats, its new bytes. */
-static bool measure(const struct job *job, uint64_t *raw, uint64_t *values, uint64_t *encoded,
+/* What one piece of any tensor needs at most. */
+static bool measure(const struct job *job, uint64_t *old, uint64_t *values, uint64_t *new,
                     struct error *error) {
     static const struct type_layout floats = {"f32", 1, 1, sizeof(float)};
     for (size_t i = 0; i < job->import->n_tensors; i++) {
         const struct tensor *from = job->import->tensors[i], *to = &job->planned[i];
         uint64_t units = units_in_piece(job, i), cols = cols_of(from);
+        struct type_layout block = {"", 1, 1, from->layout.block_bytes};
         bool ok = is_copy(job, i)
-                      ? most(encoded, &(struct type_layout){"", 1, 1, from->layout.block_bytes}, 1, units)
-                      : most(raw, &from->layout, units, cols) && most(values, &floats, units, cols) &&
-                            most(encoded, &to->layout, units, cols);
+                      ? enlarge(old, &block, 1, units)
+                      : enlarge(old, &from->layout, units, cols) && enlarge(values, &floats, units, cols) &&
+                            enlarge(new, &to->layout, units, cols);
         if (!ok)
             return fail(error, "%s: tensor '%s' is too large", import_file_of(job->import, i), from->name);
     }
     return true;
 }
 
-static bool reserve_buffers(struct job *job, unsigned n_threads, struct error *error) {
-    uint64_t raw = 0, values = 0, encoded = 0;
-    if (!measure(job, &raw, &values, &encoded, error))
+static size_t count_slots(uint64_t bytes, unsigned n_threads) {
+    uint64_t wanted = (uint64_t)n_threads * SLOTS_PER_THREAD, room = SLOTS_BYTES / bytes;
+    return (size_t)(room < n_threads ? n_threads : room < wanted ? room : wanted);
+}
+
+static bool reserve(struct job *job, unsigned n_threads, struct error *error) {
+    uint64_t old = 1, values = 1, new = 1;
+    if (!measure(job, &old, &values, &new, error))
         return false;
-    job->buffers = ARENA_NEW(&job->arena, struct thread_buffers, n_threads, error);
-    for (unsigned i = 0; job->buffers && i < n_threads; i++) {
-        struct thread_buffers *b = &job->buffers[i];
-        b->raw = arena_alloc(&job->arena, 1, (size_t)raw, error);
-        b->values = b->raw ? arena_alloc(&job->arena, 1, (size_t)values, error) : NULL;
-        b->encoded = b->values ? arena_alloc(&job->arena, 1, (size_t)encoded, error) : NULL;
-        if (!b->encoded)
+    job->n_slots = count_slots(old + new, n_threads);
+    job->slots = ARENA_NEW(&job->arena, struct piece, job->n_slots, error);
+    job->values = job->slots ? ARENA_NEW(&job->arena, float *, n_threads, error) : NULL;
+    if (!job->values)
+        return false;
+    for (size_t i = 0; i < job->n_slots; i++) {
+        job->slots[i].buffers[0] = arena_alloc(&job->arena, 1, (size_t)old, error);
+        job->slots[i].buffers[1] =
+            job->slots[i].buffers[0] ? arena_alloc(&job->arena, 1, (size_t) new, error) : NULL;
+        if (!job->slots[i].buffers[1])
             return false;
     }
-    return job->buffers;
+    for (unsigned i = 0; i < n_threads; i++)
+        if (!(job->values[i] = arena_alloc(&job->arena, 1, (size_t)values, error)))
+            return false;
+    return true;
 }
 
 /* ---- The whole ---- */
@@ -314,33 +264,53 @@ static bool refuse_own_input(const struct import *import, const char *path, stru
 }
 
 static bool plan_tensors(struct job *job, const struct encode_plan *plan, struct error *error) {
+    struct encode_totals totals;
     size_t n = job->import->n_tensors;
     job->planned = ARENA_NEW(&job->arena, struct tensor, n, error);
-    for (size_t i = 0; job->planned && i < n; i++) {
+    for (size_t i = 0; job->planned && i < n; i++)
         job->planned[i] = encode_planned(job->import, plan, i);
-        if (job->planned[i].n_dims == 1 && job->planned[i].layout.panel_rows != 1)
-            return fail(error, "tensor '%s' has one dimension, which type %s cannot hold",
-                        job->planned[i].name, job->planned[i].layout.name);
-    }
-    return job->planned;
+    return job->planned && encode_total(job->import, plan, &totals, error);
+}
+
+struct place {
+    const struct tensor *tensor;
+    size_t i;
+};
+
+static int by_place(const void *a, const void *b) {
+    const struct tensor *x = ((const struct place *)a)->tensor, *y = ((const struct place *)b)->tensor;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static bool order_tensors(struct job *job, struct error *error) {
+    size_t n = job->import->n_tensors;
+    struct place *places = ARENA_NEW(&job->arena, struct place, n, error);
+    job->order = places ? ARENA_NEW(&job->arena, size_t, n, error) : NULL;
+    if (!job->order)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        places[i] = (struct place){job->import->tensors[i], i};
+    qsort(places, n, sizeof *places, by_place);
+    for (size_t i = 0; i < n; i++)
+        job->order[i] = places[i].i;
+    return true;
 }
 
 static bool write_tensors(struct job *job, struct pool *pool, const char *title, bool quiet,
                           struct error *error) {
+    struct ordered_work work = {take, make, pass, job, job->n_slots};
     uint64_t total = 0;
     for (size_t i = 0; i < job->import->n_tensors; i++)
         total += job->import->tensors[i]->size;
+    job->hash = (struct source_hash){.import = job->import};
     progress_start(title, total, "B", quiet);
-    job->error = error;
-    pthread_mutex_init(&job->mutex, NULL);
-    pthread_cond_init(&job->gate_moved, NULL);
-    pool_run(pool, work, job);
-    pthread_cond_destroy(&job->gate_moved);
-    pthread_mutex_destroy(&job->mutex);
+    bool ok =
+        ordered_run(&work, pool, error) && (job->import->is_qm || source_hash_finish(&job->hash, error));
     progress_done();
-    if (!job->failed && job->hash_failed)
-        return fail(error, "%s", job->hash_error.text);
-    return !job->failed;
+    source_hash_free(&job->hash);
+    return ok;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -399,7 +369,7 @@ bool encode_model(struct import *import, const struct encode_plan *plan, const c
                   struct pool *pool, const char *title, bool quiet, struct error *error) {
     struct job job = {.import = import};
     bool ok = refuse_own_input(import, path, error) && plan_tensors(&job, plan, error) &&
-              reserve_buffers(&job, pool_size(pool), error) &&
+              order_tensors(&job, error) && reserve(&job, pool_size(pool), error) &&
               run_job(&job, plan->recipe, path, force, pool, title, quiet, error);
     arena_free(&job.arena);
     return ok;

@@ -326,29 +326,28 @@ const struct blob *import_tokenizer(const struct import *import, struct error *e
 
 /* ---- Reading ---- */
 
-static bool decode_rows(const struct tensor *tensor, const char *file, const void *raw, uint64_t row,
-                        uint64_t n, uint64_t n_cols, float *out, struct error *error) {
-    struct matrix rows = {tensor->type, raw, (size_t)n, (size_t)n_cols};
+static void decode_rows(const struct type *type, const void *raw, size_t n, size_t n_cols, float *out) {
+    struct matrix rows = {type, raw, n, n_cols};
     for (size_t r = 0; r < n; r++)
-        tensor->type->decode_row(&rows, r, out + r * n_cols);
-    size_t bad = first_not_finite(out, (size_t)(n * n_cols));
-    if (bad == n * n_cols)
-        return true;
-    return fail(error, "%s: tensor '%s' has %g in row %" PRIu64 ", column %" PRIu64, file, tensor->name,
-                (double)out[bad], row + bad / n_cols, bad % n_cols);
+        type->decode_row(&rows, r, out + r * n_cols);
 }
 
 bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
                       struct error *error) {
     const struct tensor *tensor = import->tensors[i];
+    const struct type *type = tensor->type;
     const char *file = import_file_of(import, i);
     uint64_t n_rows, n_cols, offset, size;
-    if (!tensor->type)
+    if (!type)
         return fail(error, "%s: tensor '%s' is of type %s, which this version cannot decode", file,
                     tensor->name, tensor->layout.name);
     tensor_rows_cols(tensor, &n_rows, &n_cols);
-    if (!matrix_bytes(tensor->type, row, n_cols, &offset) || !matrix_bytes(tensor->type, n, n_cols, &size))
+    if (!matrix_bytes(type, row, n_cols, &offset) || !matrix_bytes(type, n, n_cols, &size))
         return fail(error, "%s: tensor '%s' is too large", file, tensor->name);
-    return tensor_read(&import->container, tensor, raw, (size_t)size, offset, error) &&
-           decode_rows(tensor, file, raw, row, n, n_cols, out, error);
+    if (!tensor_read(&import->container, tensor, raw, (size_t)size, offset, error) ||
+        !blocks_check_finite(tensor, file, raw, offset / type->block_bytes,
+                             (size_t)(size / type->block_bytes), error))
+        return false;
+    decode_rows(type, raw, (size_t)n, (size_t)n_cols, out);
+    return true;
 }

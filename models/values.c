@@ -1,23 +1,11 @@
 #include "models/values.h"
 
-#include "lib/half.h"
-
 #include <inttypes.h>
+#include <math.h>
 
-#define EXPONENT 0x7f800000u
-
-static bool all_finite(const float *x, size_t n) {
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++)
-        bad |= (float_bits(x[i]) & EXPONENT) == EXPONENT;
-    return !bad;
-}
-
-size_t first_not_finite(const float *x, size_t n) {
-    if (all_finite(x, n))
-        return n;
-    size_t i = 0;
-    while ((float_bits(x[i]) & EXPONENT) != EXPONENT)
+static uint32_t first_not_finite(const float *x, uint32_t n) {
+    uint32_t i = 0;
+    while (i < n && isfinite(x[i]))
         i++;
     return i;
 }
@@ -35,7 +23,7 @@ static bool describe_block(const struct tensor *tensor, const char *file, const 
     struct matrix one = {type, block, type->panel_rows, type->block_cols};
     for (uint32_t r = 0; type->block_cols <= BLOCK_COLS && r < type->panel_rows; r++) {
         type->decode_row(&one, r, row);
-        size_t col = first_not_finite(row, type->block_cols);
+        uint32_t col = first_not_finite(row, type->block_cols);
         if (col < type->block_cols)
             return fail(error, "%s: tensor '%s' has %g in row %" PRIu64 ", column %" PRIu64, file,
                         tensor->name, (double)row[col], first_row + r, first_col + col);

@@ -4,9 +4,6 @@
 
 #include "format/format.h"
 
-/* The index of the first infinity or NaN, or n. */
-size_t first_not_finite(const float *x, size_t n);
-
 /* Are `n_blocks` blocks of a tensor, the first of which is number `first_block`, finite? If not, the sentence
  * names file, tensor, row, column and value. The tensor's type must be known. */
 bool blocks_check_finite(const struct tensor *tensor, const char *file, const void *blocks,

@@ -83,7 +83,7 @@ INLINE void q4_pass(const struct matrix *w, const struct vector *x, size_t row, 
                                        size_t row_end, float *y) {                                           \
         size_t row = row_begin;                                                                              \
         for (; row + STREAMS * PANEL_ROWS <= row_end; row += STREAMS * PANEL_ROWS)                           \
-            type##_pass(w, x, row, STREAMS, STREAMS * PANEL_ROWS, y);                                         \
+            type##_pass(w, x, row, STREAMS, STREAMS *PANEL_ROWS, y);                                         \
         for (; row < row_end; row += PANEL_ROWS)                                                             \
             type##_pass(w, x, row, 1, row_end - row, y);                                                     \
     }

@@ -11,13 +11,16 @@
 
 #define N_CANDIDATES 8
 
+/* Where the sides are uneven, the weight of the largest magnitude takes the lower, longer one, and the scale
+ * the sign opposite to its own. */
 struct grid {
     float low, high;
-    bool extreme_is_low; /* the weight of the largest magnitude takes the lower side: scales have its opposite
-                            sign */
-    float
-        divisors[N_CANDIDATES]; /* candidate = largest magnitude / divisor; rounds to -low, never beyond it */
+    float divisors[N_CANDIDATES]; /* candidate = largest magnitude / divisor */
 };
+
+INLINE bool is_even(const struct grid *grid) {
+    return grid->low == -grid->high;
+}
 
 INLINE vf clamp(vf x, float low, float high) {
     return lesser(greater(x, splat(low)), splat(high));
@@ -37,7 +40,7 @@ INLINE vf extreme(const float *tile) {
  * send weights beyond the grid. A weight of 0 gives 0, and sums that are no numbers. */
 INLINE vf candidate(vf weight, float divisor, const struct grid *grid) {
     vf scale = magnitude(weight) * (1 / divisor) + 0x1p-25f;
-    vi sign = grid->extreme_is_low ? ~(vi)weight & INT32_MIN : (vi){0};
+    vi sign = is_even(grid) ? (vi){0} : ~(vi)weight & INT32_MIN;
     return (vf)((vi)round_to_half(lesser(scale, splat(65504))) | sign);
 }
 
@@ -45,12 +48,10 @@ struct sums {
     vf wq, qq;
 };
 
-/* Candidates leave nothing beyond the grid but at its shorter side. */
+/* The divisors of an even grid are such that nothing rounds to beyond it. */
 INLINE void add_column(struct sums *sums, vf w, vf inverse, const float *importance,
                        const struct grid *grid) {
-    vf q = nearest(w * inverse);
-    if (grid->high < -grid->low)
-        q = lesser(q, splat(grid->high));
+    vf q = nearest(is_even(grid) ? w * inverse : clamp(w * inverse, grid->low, grid->high));
     vf iq = importance ? *importance * q : q;
     sums->wq += w * iq;
     sums->qq += q * iq;

@@ -58,3 +58,6 @@ refuses "$work/no.gguf: only files whose name ends in .qm can be written so far"
 refuses "1 of at least 2 arguments given" convert $pocket
 refuses "one argument too many: 'c'" convert a b c
 absent "$work/no.qm"
+
+expect 0 convert -v --force $pocket "$work/b.qm"
+says "llama: 4 layers, width 256, feed-forward 768, 8 heads of 32 over 4 key-value heads, 2048 tokens, context 1024, tied head"

@@ -60,6 +60,12 @@ static float uniform(void) {
     return (float)(random_bits() >> 8) * 0x1p-23f - 1;
 }
 
+/* uniform() times a power of two; one call after the other, since arguments are evaluated in any order. */
+static float scattered(int lowest_exponent, uint32_t n_exponents) {
+    int exponent = lowest_exponent + (int)(random_bits() % n_exponents);
+    return ldexpf(uniform(), exponent);
+}
+
 static float gaussian(void) {
     float sum = 0;
     for (int i = 0; i < 12; i++)
@@ -120,7 +126,7 @@ static float fill_sparse(size_t i, float largest) {
 
 static float fill_any_exponent(size_t i, float largest) {
     (void)i;
-    return ldexpf(uniform(), (int)(random_bits() % 80) - 60) * (largest < 1e6f ? 0x1p-5f : 1);
+    return scattered(-60, 80) * (largest < 1e6f ? 0x1p-5f : 1);
 }
 
 static const struct fill {
@@ -156,8 +162,10 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {1, 1},  {1, 33},  {15, 31},  {16, 32},   {17, 33}, {33, 172}, {16, 172}, {15, 576}, {33, 576},
-    {17, 1}, {33, 31}, {3, 1536}, {33, 1536}, {16, 4},  {16, 7},   {31, 24},  {18, 48},
+    {1, 1},    {17, 1},   {16, 4},    {16, 7},  {31, 24},  {15, 31},  {33, 31},
+    {16, 32},  {1, 33},   {17, 33},   {18, 48}, {33, 172}, {16, 172}, {15, 576},
+    {33, 576}, {3, 1536}, {33, 1536}, {64, 64}, {145, 33}, {131, 96}, /* beyond the rows that a kernel takes
+                                                                         at once */
 };
 
 struct subject {
@@ -245,7 +253,7 @@ static void check_encode(const struct subject *s) {
     struct guarded importance = guarded_new(s->shape.n_cols * sizeof(float));
     float *values = (float *)(void *)importance.data;
     for (size_t i = 0; i < s->shape.n_cols; i++)
-        values[i] = random_bits() % 5 ? ldexpf(fabsf(uniform()), (int)(random_bits() % 40)) : 0;
+        values[i] = random_bits() % 5 ? fabsf(scattered(0, 40)) : 0;
     uint8_t *weighted = malloc(s->blocks.size);
     struct unfit unfit;
     assert_true(scalar_of(s->type)->encode((const float *)(void *)s->rows.data, s->shape.n_rows,
@@ -264,6 +272,34 @@ static void check_encode(const struct subject *s) {
 static void encoders_write_the_same_bytes_in_every_variant(void **state) {
     (void)state;
     for_each_subject(check_encode);
+}
+
+static struct {
+    const char *type;
+    uint64_t digest, expected; /* FNV-1a of the bytes of all subjects */
+} digests[] = {{"f32", 0, 0xa22ae2b98a9b75dc},
+               {"f16", 0, 0xacc7ab5f3686813c},
+               {"bf16", 0, 0xb4f959d5351c97e0},
+               {"q8", 0, 0x7e9367eb70b7643e},
+               {"q4", 0, 0x2a91de5bab608db0}};
+
+static void add_to_digest(const struct subject *s) {
+    for (size_t i = 0; i < COUNT(digests); i++)
+        for (size_t j = 0; strcmp(s->type->name, digests[i].type) == 0 && j < s->blocks.size; j++)
+            digests[i].digest = (digests[i].digest ^ s->blocks.data[j]) * 0x100000001b3u;
+}
+
+/* A change here changes every file that quantize makes. */
+static void encoders_write_the_same_bytes_on_every_machine(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(digests); i++)
+        digests[i].digest = 0xcbf29ce484222325u;
+    for_each_subject(add_to_digest);
+    for (size_t i = 0; i < COUNT(digests); i++)
+        if (digests[i].digest != digests[i].expected) {
+            print_error("%s: digest 0x%016llx\n", digests[i].type, (unsigned long long)digests[i].digest);
+            fail();
+        }
 }
 
 /* The squared error of a block's row when its scale is merely the largest magnitude over `levels`, rounded up
@@ -406,7 +442,7 @@ static void halves_narrow_as_half_h_does(void **state) {
         float low = half_to_float((uint16_t)(i / 4)), high = half_to_float((uint16_t)(i / 4 + 1));
         float middle = (low + high) / 2,
               edges[] = {low, middle, nextafterf(middle, 0), nextafterf(middle, 1e9f)};
-        float value = high < 65504 ? edges[i % 4] : ldexpf(uniform(), (int)(random_bits() % 60) - 45);
+        float value = high < 65504 ? edges[i % 4] : scattered(-45, 60);
         values[i] = random_bits() % 2 ? -value : value;
     }
     const struct type *f16 = type_find("f16"), *bf16 = type_find("bf16");
@@ -718,6 +754,7 @@ int main(void) {
                               (*type)->variants[i].name);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoders_write_the_same_bytes_in_every_variant),
+        cmocka_unit_test(encoders_write_the_same_bytes_on_every_machine),
         cmocka_unit_test(search_never_loses_to_plain_rounding),
         cmocka_unit_test(encoding_what_was_encoded_hardly_moves_it),
         cmocka_unit_test(values_that_do_not_fit_are_named),

@@ -248,7 +248,7 @@ static void the_input_is_not_written_onto(void **state) {
 static void vectors_stay_out_of_panels(void **state) {
     (void)state;
     encode_refused((struct order){".", "out.qm", "q8", "q8", 1},
-                   "tensor 'blk.0.attn_norm.weight' has one dimension, which type q8 cannot hold");
+                   ".: tensor 'blk.0.attn_norm.weight' has one dimension, which type q8 cannot hold");
 }
 
 static void only_qm_endings_are_written(void **state) {

@@ -1,0 +1,260 @@
+/* The forward pass: against logits that transformers computed in fp32 (tests/differential/logits.py golden),
+ * and against itself in all the ways in which the same tokens can be taken in. */
+#include "infer/session.h"
+#include "models/encode.h"
+#include "tests/checkpoint.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define VOCAB 32
+#define N_TOKENS 48
+
+static char root[4096];
+static uint32_t tokens[N_TOKENS];
+static struct pool *pools[3]; /* of 1, 2 and 5 threads */
+static const unsigned pool_sizes[] = {1, 2, 5};
+
+/* The golden checkpoint `name` as an open model, its matrices of the given type, or as they are for NULL. */
+static void open_golden(struct model *model, const char *name, const char *type) {
+    struct import import;
+    struct arena arena = {0};
+    struct error error;
+    char path[8192];
+    snprintf(path, sizeof path, "%s/tests/golden/%s", root, name);
+    if (!import_open(&import, path, &error))
+        fail_msg("%s", error.text);
+    struct encode_plan plan = {ARENA_NEW(&arena, const struct type *, import.n_tensors, &error), "{}"};
+    for (size_t i = 0; i < import.n_tensors; i++)
+        plan.types[i] = type && import.roles[i].n_dims == 2 ? type_find(type) : NULL;
+    if (!encode_model(&import, &plan, "model.qm", true, pools[0], "", true, &error) ||
+        !model_open(model, "model.qm", &error))
+        fail_msg("%s", error.text);
+    import_close(&import);
+    arena_free(&arena);
+}
+
+static void forward(const struct model *model, struct pool *pool, size_t batch, float *logits) {
+    struct session session;
+    struct error error;
+    if (!session_open(&session, model, N_TOKENS, batch, pool, &error) ||
+        !session_forward(&session, tokens, N_TOKENS, logits, N_TOKENS, &error))
+        fail_msg("%s", error.text);
+    assert_int_equal(session.position, N_TOKENS);
+    session_close(&session);
+}
+
+/* Largest difference, as a share of the range that the expected logits span. */
+static float difference(const float *found, const float *expected, size_t n) {
+    float worst = 0, low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        worst = fmaxf(worst, fabsf(found[i] - expected[i]));
+        low = fminf(low, expected[i]);
+        high = fmaxf(high, expected[i]);
+        if (isnan(found[i]))
+            return INFINITY;
+    }
+    return worst / (high - low);
+}
+
+static const char *const golden[] = {"tiny-llama", "tiny-llama-rope3", "tiny-llama-biases"};
+
+static void logits_are_those_of_transformers(void **unused) {
+    (void)unused;
+    static float found[N_TOKENS * VOCAB], expected[N_TOKENS * VOCAB];
+    for (size_t i = 0; i < 3; i++) {
+        struct model model;
+        char path[8192];
+        snprintf(path, sizeof path, "%s/tests/golden/%s/logits.f32", root, golden[i]);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        assert_int_equal(fread(expected, sizeof *expected, N_TOKENS * VOCAB, file), N_TOKENS * VOCAB);
+        fclose(file);
+        open_golden(&model, golden[i], NULL);
+        forward(&model, pools[0], N_TOKENS, found);
+        if (difference(found, expected, N_TOKENS * VOCAB) > 1e-3f)
+            fail_msg("%s differs by %g", golden[i], (double)difference(found, expected, N_TOKENS * VOCAB));
+        model_close(&model);
+    }
+}
+
+/* Batches change the order of sums, and so now and then how a key is rounded for the cache. */
+static void batches_and_threads_change_nothing(void **unused) {
+    (void)unused;
+    static float found[N_TOKENS * VOCAB], expected[N_TOKENS * VOCAB];
+    const size_t batches[] = {1, 2, 7, 16, 48};
+    for (size_t i = 0; i < 3; i++) {
+        struct model model;
+        open_golden(&model, golden[i], "f32");
+        forward(&model, pools[0], N_TOKENS, expected);
+        for (size_t b = 0; b < 5; b++)
+            for (size_t p = 0; p < 3; p++) {
+                forward(&model, pools[p], batches[b], found);
+                if (difference(found, expected, N_TOKENS * VOCAB) > 1e-3f)
+                    fail_msg("%s in batches of %zu with %u threads differs by %g", golden[i], batches[b],
+                             pool_sizes[p], (double)difference(found, expected, N_TOKENS * VOCAB));
+            }
+        model_close(&model);
+    }
+}
+
+static void every_type_says_nearly_the_same(void **unused) {
+    (void)unused;
+    static float found[N_TOKENS * VOCAB], expected[N_TOKENS * VOCAB];
+    struct model model;
+    open_golden(&model, golden[0], "f32");
+    forward(&model, pools[1], 16, expected);
+    model_close(&model);
+    const struct {
+        const char *type;
+        float tolerance;
+    } cases[] = {{"f16", 1e-3f}, {"bf16", 0.05f}, {"q8", 0.05f}, {"q4", 0.5f}};
+    for (size_t i = 0; i < 4; i++) {
+        open_golden(&model, golden[0], cases[i].type);
+        assert_string_equal(model.main_type, cases[i].type);
+        forward(&model, pools[1], 16, found);
+        assert_true(difference(found, expected, N_TOKENS * VOCAB) < cases[i].tolerance);
+        model_close(&model);
+    }
+}
+
+static void rewinding_forgets(void **unused) {
+    (void)unused;
+    float expected[VOCAB], found[VOCAB];
+    struct model model;
+    struct session session;
+    struct error error;
+    const uint32_t other[] = {31, 30, 29, 28, 27};
+    open_golden(&model, golden[1], NULL);
+    assert_true(session_open(&session, &model, N_TOKENS, 8, pools[1], &error));
+    assert_true(session_forward(&session, tokens, 20, expected, 1, &error));
+    session_rewind(&session, 15);
+    assert_int_equal(session.position, 15);
+    assert_true(session_forward(&session, other, 5, found, 1, &error));
+    assert_true(difference(found, expected, VOCAB) > 0.01f);
+    session_rewind(&session, 15);
+    assert_true(session_forward(&session, tokens + 15, 5, found, 1, &error));
+    assert_true(difference(found, expected, VOCAB) < 1e-4f);
+    session_rewind(&session, 99); /* does not go forward */
+    assert_int_equal(session.position, 20);
+    session_close(&session);
+    model_close(&model);
+}
+
+/* The last n of any run, however it falls into batches. */
+static void logits_are_of_the_last_tokens(void **unused) {
+    (void)unused;
+    static float all[N_TOKENS * VOCAB], found[N_TOKENS * VOCAB];
+    struct model model;
+    struct session session;
+    struct error error;
+    open_golden(&model, golden[0], NULL);
+    forward(&model, pools[1], 10, all);
+    assert_true(session_open(&session, &model, N_TOKENS, 10, pools[1], &error));
+    for (size_t n = 0; n <= N_TOKENS; n++) {
+        session_rewind(&session, 0);
+        assert_true(session_forward(&session, tokens, N_TOKENS, found, n, &error));
+        if (n)
+            assert_true(difference(found, all + (N_TOKENS - n) * VOCAB, n * VOCAB) < 1e-4f);
+    }
+    session_close(&session);
+    model_close(&model);
+}
+
+static void what_cannot_be_is_refused(void **unused) {
+    (void)unused;
+    struct model model;
+    struct session session;
+    struct error error;
+    float logits[VOCAB];
+    const uint32_t outside[] = {3, VOCAB};
+    open_golden(&model, golden[0], NULL);
+    assert_false(session_open(&session, &model, 0, 1, pools[0], &error));
+    assert_false(session_open(&session, &model, 65, 1, pools[0], &error));
+    assert_string_equal(error.text,
+                        "model.qm: a context of 65 positions was asked for, the model was made for 1 to 64");
+    assert_false(session_open(&session, &model, 8, 0, pools[0], &error));
+
+    assert_true(session_open(&session, &model, 8, 4, pools[0], &error));
+    assert_false(session_forward(&session, outside, 2, logits, 1, &error));
+    assert_string_equal(error.text, "model.qm: token id 32 is outside the vocabulary of 32");
+    assert_int_equal(session.position, 0);
+    assert_true(session_forward(&session, tokens, 6, NULL, 0, &error));
+    assert_false(session_forward(&session, tokens, 3, logits, 1, &error));
+    assert_string_equal(error.text, "model.qm: 3 tokens behind 6 do not fit into a context of 8");
+    assert_true(session_forward(&session, tokens, 2, logits, 1, &error));
+    session_close(&session);
+    model_close(&model);
+}
+
+static void running_out_of_memory_leaves_nothing(void **unused) {
+    (void)unused;
+    struct model model;
+    struct session session;
+    struct error error;
+    open_golden(&model, golden[0], NULL);
+    bool opened = false;
+    for (size_t n = 1; !opened; n++) {
+        assert_true(n < 1000);
+        memory_fail_at(n);
+        opened = session_open(&session, &model, 32, 8, pools[1], &error);
+        memory_fail_at(0);
+    }
+    session_close(&session);
+    model_close(&model);
+}
+
+static void cache_bytes_are_two_halves_a_value(void **unused) {
+    (void)unused;
+    struct model model;
+    struct session session;
+    struct error error;
+    open_golden(&model, golden[1],
+                NULL); /* 2 layers, 4 key-value heads of 8, whose values are padded to 16 */
+    assert_true(session_open(&session, &model, 32, 8, pools[0], &error));
+    assert_int_equal(session_kv_bytes(&session, 0), 2 * 4 * (8 + 16) * 2);
+    assert_int_equal(session_kv_bytes(&session, 9), 10 * 2 * 4 * (8 + 16) * 2);
+    session_close(&session);
+    model_close(&model);
+}
+
+static int set_up(void **unused) {
+    (void)unused;
+    struct error error;
+    if (!getcwd(root, sizeof root))
+        return -1;
+    enter_scratch_folder();
+    for (uint32_t i = 0; i < N_TOKENS; i++)
+        tokens[i] = (7 * i * i + 3 * i + 1) % VOCAB;
+    for (size_t i = 0; i < 3; i++)
+        pools[i] = pool_new(pool_sizes[i], &error);
+    return 0;
+}
+
+static int tear_down(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < 3; i++)
+        pool_free(pools[i]);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_are_those_of_transformers),
+        cmocka_unit_test(batches_and_threads_change_nothing),
+        cmocka_unit_test(every_type_says_nearly_the_same),
+        cmocka_unit_test(rewinding_forgets),
+        cmocka_unit_test(logits_are_of_the_last_tokens),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(running_out_of_memory_leaves_nothing),
+        cmocka_unit_test(cache_bytes_are_two_halves_a_value),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
