@@ -15,6 +15,14 @@ SYMBOL(asset_evaluation_text):
 SYMBOL(asset_evaluation_text_end):
 .byte 0
 
+.globl SYMBOL(asset_devices)
+.globl SYMBOL(asset_devices_end)
+.balign 64
+SYMBOL(asset_devices):
+.incbin "assets/devices.tsv"
+SYMBOL(asset_devices_end):
+.byte 0
+
 #ifdef __linux__
 .section .note.GNU-stack, "", %progbits
 #endif

@@ -3,17 +3,26 @@
 #include <math.h>
 #include <string.h>
 
-void attention_store(const struct kernels *kernels, const struct attention_cache *cache, size_t position,
-                     const float *key, const float *value) {
-    size_t head_dim = cache->head_dim;
-    uint16_t *tile = cache->keys + position / TILE * head_dim * TILE, halves[ATTENTION_BLOCK];
-    for (size_t begin = 0; begin < head_dim; begin += ATTENTION_BLOCK) {
-        size_t n = head_dim - begin < ATTENTION_BLOCK ? head_dim - begin : ATTENTION_BLOCK;
-        kernels->to_half(key + begin, n, halves);
-        for (size_t d = 0; d < n; d++)
-            tile[(begin + d) * TILE + position % TILE] = halves[d];
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static void *value_at(void *cached, const struct attention_cache *cache, size_t i) {
+    return (char *)cached + i * cache->kernels->value_bytes;
+}
+
+void attention_store(const struct attention_cache *cache, size_t position, const float *key,
+                     const float *value) {
+    size_t bytes = cache->kernels->value_bytes, head_dim = cache->head_dim;
+    char *to = value_at(cache->keys, cache, position / TILE * TILE * head_dim + position % TILE);
+    for (size_t d = 0; d < head_dim; d += TILE) {
+        char part[TILE * sizeof(float)];
+        size_t n = least(head_dim - d, TILE);
+        cache->kernels->store(key + d, n, part);
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + (d + i) * TILE * bytes, part + i * bytes, bytes);
     }
-    kernels->to_half(value, head_dim, cache->values + position * cache->width);
+    cache->kernels->store(value, head_dim, value_at(cache->values, cache, position * cache->width));
 }
 
 bool attention_init(struct attention *attention, size_t capacity, size_t head_dim, struct arena *arena,
@@ -29,10 +38,6 @@ bool attention_init(struct attention *attention, size_t capacity, size_t head_di
     attention->scale = ARENA_NEW(arena, float, capacity, error);
     return attention->queries && attention->limits && attention->sums && attention->totals &&
            attention->largest && attention->scores && attention->scale;
-}
-
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
 }
 
 /* Turns a block's scores into weights; those of positions that a query does not see become 0. */
@@ -60,11 +65,12 @@ void attention_run(struct attention *a, const struct kernels *kernels, const str
             first++; /* has seen all of its positions */
         size_t n_queries = a->n_queries - first;
         for (size_t i = 0; i < n; i += TILE)
-            kernels->scores(a->queries + first * head_dim, n_queries, head_dim,
-                            cache->keys + (block + i) * head_dim, a->scores + first * ATTENTION_BLOCK + i,
-                            ATTENTION_BLOCK);
+            cache->kernels->scores(a->queries + first * head_dim, n_queries, head_dim,
+                                   value_at(cache->keys, cache, (block + i) * head_dim),
+                                   a->scores + first * ATTENTION_BLOCK + i, ATTENTION_BLOCK);
         soften_block(a, kernels, first, block, n);
-        kernels->weigh(a->scores + first * ATTENTION_BLOCK, ATTENTION_BLOCK, a->scale + first, n_queries,
-                       cache->values + block * width, n, width, a->sums + first * width);
+        cache->kernels->weigh(a->scores + first * ATTENTION_BLOCK, ATTENTION_BLOCK, a->scale + first,
+                              n_queries, value_at(cache->values, cache, block * width), n, width,
+                              a->sums + first * width);
     }
 }

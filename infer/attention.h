@@ -1,4 +1,4 @@
-/* Causal attention of query heads that share a key-value head, over a cache in binary16.
+/* Causal attention of query heads that share a key-value head, over its cache.
  *
  * The cache of one head holds its keys in tiles of TILE positions, transposed, [tile][head_dim][TILE], so
  * that one query value meets TILE keys at once and no sum crosses lanes; and its values row by row,
@@ -15,13 +15,14 @@
 #define ATTENTION_BLOCK 64 /* positions whose scores are held at once; a multiple of TILE */
 
 struct attention_cache {
-    uint16_t *keys, *values; /* of one head */
+    const struct cache_kernels *kernels; /* of its format */
+    void *keys, *values; /* of one head */
     size_t head_dim, width;
 };
 
 /* Stores one position. key and value are [head_dim]. */
-void attention_store(const struct kernels *kernels, const struct attention_cache *cache, size_t position,
-                     const float *key, const float *value);
+void attention_store(const struct attention_cache *cache, size_t position, const float *key,
+                     const float *value);
 
 /* Queries in progress, and what they have gathered: sums / total is a query's output once all of its
  * positions were seen. Owned by one thread. */

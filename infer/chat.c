@@ -8,7 +8,8 @@
 
 enum system_place {
     SYSTEM_TURN, /* a turn of its own */
-    SYSTEM_IN_USER, /* before the first thing the user says */
+    SYSTEM_BEFORE_USER, /* within the user's first turn */
+    SYSTEM_IN_USER, /* the same, as part of what the user says, so that only its end is trimmed */
     SYSTEM_REFUSED,
 };
 
@@ -82,7 +83,7 @@ static const struct chat_form forms[] = {
      .after_user = "<end_of_turn>\n<start_of_turn>model\n",
      .after_answer = "<end_of_turn>\n",
      .stop = "<end_of_turn>",
-     .system_place = SYSTEM_IN_USER,
+     .system_place = SYSTEM_BEFORE_USER,
      .trims = true},
     {.name = "Gemma",
      .marks = {"<start_of_turn>", "<end_of_turn>"},
@@ -351,18 +352,21 @@ bool chat_turn(struct chat *chat, const char *system, const char *user, struct t
     const struct chat_form *form = chat->form;
     struct parts list = {.parts = parts};
     bool first = chat->n_turns == 0, trims = form->trims;
-    if (first && !system)
+    if (!first)
+        system = NULL;
+    else if (!system)
         system = chat->default_system;
-    if (system && first && form->system_place == SYSTEM_REFUSED)
+    if (system && form->system_place == SYSTEM_REFUSED)
         return fail(error, "the model's chat template (%s) takes no system message", form->name);
-    bool inside = first && system && form->system_place == SYSTEM_IN_USER;
+    bool own_turn = system && form->system_place == SYSTEM_TURN;
+    bool joined = system && form->system_place == SYSTEM_IN_USER;
     add_template(&list, chat, first ? form->begin : form->after_answer);
-    if (first && system && !inside)
+    if (own_turn)
         add_system(&list, chat, system, trims);
     add_template(&list, chat, form->before_user);
-    if (inside)
+    if (system && !own_turn)
         add_system(&list, chat, system, false);
-    add_said(&list, user, trims && !inside, trims);
+    add_said(&list, user, trims && !joined, trims);
     add_template(&list, chat, form->after_user);
     chat->n_turns++;
     *n_parts = list.count;

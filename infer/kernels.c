@@ -3,6 +3,7 @@
 #include "lib/half.h"
 
 #include <math.h>
+#include <string.h>
 
 static void rms_norm(const float *x, const float *weight, double epsilon, size_t n, float *out) {
     double squares = 0;
@@ -18,23 +19,6 @@ static void swiglu(float *gate, const float *up, size_t n) {
         gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
 }
 
-static void to_half(const float *x, size_t n, uint16_t *out) {
-    for (size_t i = 0; i < n; i++)
-        out[i] = float_to_half(fmaxf(-65504, fminf(x[i], 65504)));
-}
-
-static void scores(const float *queries, size_t n_queries, size_t head_dim, const uint16_t *tile,
-                   float *scores_out, size_t stride) {
-    for (size_t j = 0; j < n_queries; j++) {
-        float *sums = scores_out + j * stride;
-        for (size_t i = 0; i < TILE; i++)
-            sums[i] = 0;
-        for (size_t d = 0; d < head_dim; d++)
-            for (size_t i = 0; i < TILE; i++)
-                sums[i] += queries[j * head_dim + d] * half_to_float(tile[d * TILE + i]);
-    }
-}
-
 static float soften(float *s, size_t n, float *largest, float *sum) {
     float m = *largest;
     for (size_t i = 0; i < n; i++)
@@ -47,18 +31,69 @@ static float soften(float *s, size_t n, float *largest, float *sum) {
     return scale;
 }
 
-static void weigh(const float *weights, size_t stride, const float *scale, size_t n_queries,
-                  const uint16_t *values, size_t n_positions, size_t width, float *sums) {
+/* ---- The cache, in either format ---- */
+
+static void store_half(const float *x, size_t n, void *cached) {
+    uint16_t *to = cached;
+    for (size_t i = 0; i < n; i++)
+        to[i] = float_to_half(fmaxf(-65504, fminf(x[i], 65504)));
+}
+
+static void store_single(const float *x, size_t n, void *cached) {
+    memcpy(cached, x, n * sizeof *x);
+}
+
+static float cached_half(const void *cache, size_t i) {
+    return half_to_float(((const uint16_t *)cache)[i]);
+}
+
+static float cached_single(const void *cache, size_t i) {
+    return ((const float *)cache)[i];
+}
+
+static void scores_of(const float *queries, size_t n_queries, size_t head_dim, const void *tile,
+                      float *scores, size_t stride, float (*cached)(const void *cache, size_t i)) {
+    for (size_t j = 0; j < n_queries; j++)
+        for (size_t i = 0; i < TILE; i++) {
+            float sum = 0;
+            for (size_t d = 0; d < head_dim; d++)
+                sum += queries[j * head_dim + d] * cached(tile, d * TILE + i);
+            scores[j * stride + i] = sum;
+        }
+}
+
+static void weigh_of(const float *weights, size_t stride, const float *scale, size_t n_queries,
+                     const void *values, size_t n_positions, size_t width, float *sums,
+                     float (*cached)(const void *cache, size_t i)) {
     for (size_t j = 0; j < n_queries; j++)
         for (size_t d = 0; d < width; d++) {
             float sum = sums[j * width + d] * scale[j];
             for (size_t i = 0; i < n_positions; i++)
-                sum += weights[j * stride + i] * half_to_float(values[i * width + d]);
+                sum += weights[j * stride + i] * cached(values, i * width + d);
             sums[j * width + d] = sum;
         }
 }
 
-static const struct kernels kernels_scalar = {"scalar", 0, rms_norm, swiglu, to_half, scores, soften, weigh};
+#define CACHE_KERNELS(format)                                                                                \
+    static void scores_##format(const float *queries, size_t n_queries, size_t head_dim, const void *tile,   \
+                                float *scores, size_t stride) {                                              \
+        scores_of(queries, n_queries, head_dim, tile, scores, stride, cached_##format);                      \
+    }                                                                                                        \
+    static void weigh_##format(const float *weights, size_t stride, const float *scale, size_t n_queries,    \
+                               const void *values, size_t n_positions, size_t width, float *sums) {          \
+        weigh_of(weights, stride, scale, n_queries, values, n_positions, width, sums, cached_##format);      \
+    }
+CACHE_KERNELS(half)
+CACHE_KERNELS(single)
+
+static const struct kernels kernels_scalar = {
+    .name = "scalar",
+    .rms_norm = rms_norm,
+    .swiglu = swiglu,
+    .soften = soften,
+    .half = {sizeof(uint16_t), store_half, scores_half, weigh_half},
+    .single = {sizeof(float), store_single, scores_single, weigh_single},
+};
 
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx512, kernels_avx2;

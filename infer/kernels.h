@@ -12,6 +12,24 @@
 
 #define TILE 16 /* positions to a tile of keys, and the multiple to which value rows are padded */
 
+/* A cache of keys and values in one format: binary16, or binary32 for models whose weights are. */
+struct cache_kernels {
+    size_t value_bytes; /* of one cached value */
+
+    /* n values as the cache keeps them; what is too large for binary16 becomes its largest finite value. */
+    void (*store)(const float *x, size_t n, void *cached);
+
+    /* scores[j * stride + i] = queries[j] . key i, for the TILE keys of a tile, transposed: tile[d * TILE +
+     * i]. queries (n_queries, head_dim). */
+    void (*scores)(const float *queries, size_t n_queries, size_t head_dim, const void *tile, float *scores,
+                   size_t stride);
+
+    /* sums[j] = sums[j] * scale[j] + the sum over i < n_positions of weights[j * stride + i] * values[i], in
+     * rows of `width` values (a multiple of TILE). sums (n_queries, width). */
+    void (*weigh)(const float *weights, size_t stride, const float *scale, size_t n_queries,
+                  const void *values, size_t n_positions, size_t width, float *sums);
+};
+
 struct kernels {
     const char *name;
     uint32_t needs; /* enum cpu_feature */
@@ -22,24 +40,13 @@ struct kernels {
     /* gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i] (SwiGLU, Shazeer 2020). */
     void (*swiglu)(float *gate, const float *up, size_t n);
 
-    /* To binary16, nearest even; what is too large becomes the largest finite value. */
-    void (*to_half)(const float *x, size_t n, uint16_t *out);
-
-    /* scores[j * stride + i] = queries[j] . key i, for the TILE keys of a tile, in binary16 and transposed:
-     * tile[d * TILE + i]. queries (n_queries, head_dim). */
-    void (*scores)(const float *queries, size_t n_queries, size_t head_dim, const uint16_t *tile,
-                   float *scores, size_t stride);
-
     /* One step of an online softmax (Milakov and Gimelshein 2018). scores[i] becomes exp(scores[i] - m), m
      * being the largest of *largest and all n scores, which goes to *largest. Returns what earlier sums must
      * be scaled by, exp(old *largest - m); *sum is scaled so and increased by the new terms. n is at least 1;
      * *largest may start as -infinity, scores are finite. */
     float (*soften)(float *scores, size_t n, float *largest, float *sum);
 
-    /* sums[j] = sums[j] * scale[j] + the sum over i < n_positions of weights[j * stride + i] * values[i], in
-     * rows of `width` values in binary16 (width is a multiple of TILE). sums (n_queries, width). */
-    void (*weigh)(const float *weights, size_t stride, const float *scale, size_t n_queries,
-                  const uint16_t *values, size_t n_positions, size_t width, float *sums);
+    struct cache_kernels half, single; /* binary16, binary32 */
 };
 
 extern const struct kernels *const kernel_variants[]; /* best first, scalar last, NULL behind it */

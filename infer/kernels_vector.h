@@ -115,69 +115,6 @@ TARGET static void swiglu(float *gate, const float *up, size_t n) {
     memcpy(gate + i, rest[0], (n - i) * sizeof(float));
 }
 
-INLINE vfloat saturated(vfloat x) {
-    return larger(smaller(x, all(65504)), all(-65504));
-}
-
-TARGET static void to_half(const float *x, size_t n, uint16_t *out) {
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        STORE_HALVES(out + i, saturated(load(x + i)));
-    float rest[LANES] = {0};
-    uint16_t halves[LANES];
-    memcpy(rest, x + i, (n - i) * sizeof(float));
-    STORE_HALVES(halves, saturated(load(rest)));
-    memcpy(out + i, halves, (n - i) * sizeof *out);
-}
-
-/* As many queries at once as accumulators fit in 16 registers; inlined for each count of them. */
-#define AT_ONCE 6
-
-INLINE void scores_of(size_t n, const float *queries, size_t head_dim, const uint16_t *tile, float *scores,
-                      size_t stride) {
-    vfloat sums[AT_ONCE][VECTORS];
-    for (size_t j = 0; j < n; j++)
-        for (size_t v = 0; v < VECTORS; v++)
-            sums[j][v] = all(0);
-    for (size_t d = 0; d < head_dim; d++) {
-        vfloat keys[VECTORS];
-        for (size_t v = 0; v < VECTORS; v++)
-            keys[v] = LOAD_HALVES(tile + d * TILE + v * LANES);
-        for (size_t j = 0; j < n; j++)
-            for (size_t v = 0; v < VECTORS; v++)
-                sums[j][v] = MULTIPLY_ADD(keys[v], all(queries[j * head_dim + d]), sums[j][v]);
-    }
-    for (size_t j = 0; j < n; j++)
-        for (size_t v = 0; v < VECTORS; v++)
-            store(scores + j * stride + v * LANES, sums[j][v]);
-}
-
-TARGET static void scores(const float *queries, size_t n_queries, size_t head_dim, const uint16_t *tile,
-                          float *to, size_t stride) {
-    for (; n_queries >= AT_ONCE; n_queries -= AT_ONCE) {
-        scores_of(AT_ONCE, queries, head_dim, tile, to, stride);
-        queries += AT_ONCE * head_dim;
-        to += AT_ONCE * stride;
-    }
-    switch (n_queries) {
-    case 1:
-        scores_of(1, queries, head_dim, tile, to, stride);
-        break;
-    case 2:
-        scores_of(2, queries, head_dim, tile, to, stride);
-        break;
-    case 3:
-        scores_of(3, queries, head_dim, tile, to, stride);
-        break;
-    case 4:
-        scores_of(4, queries, head_dim, tile, to, stride);
-        break;
-    case 5:
-        scores_of(5, queries, head_dim, tile, to, stride);
-        break;
-    }
-}
-
 TARGET static float soften(float *s, size_t n, float *largest, float *sum) {
     vfloat peaks = all(*largest), totals = all(0);
     size_t i = 0;
@@ -201,56 +138,139 @@ TARGET static float soften(float *s, size_t n, float *largest, float *sum) {
     return scale;
 }
 
+/* ---- The cache ---- */
+
+INLINE vfloat saturated(vfloat x) {
+    return larger(smaller(x, all(65504)), all(-65504));
+}
+
+TARGET static void store_half(const float *x, size_t n, void *cached) {
+    uint16_t *to = cached;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        STORE_HALVES(to + i, saturated(load(x + i)));
+    float rest[LANES] = {0};
+    uint16_t halves[LANES];
+    memcpy(rest, x + i, (n - i) * sizeof(float));
+    STORE_HALVES(halves, saturated(load(rest)));
+    memcpy(to + i, halves, (n - i) * sizeof *to);
+}
+
+TARGET static void store_single(const float *x, size_t n, void *cached) {
+    memcpy(cached, x, n * sizeof *x);
+}
+
+enum format { HALF, SINGLE };
+
+INLINE vfloat cached(const void *cache, size_t i, enum format format) {
+    if (format == SINGLE)
+        return load((const float *)cache + i);
+    return LOAD_HALVES((const uint16_t *)cache + i);
+}
+
+INLINE const void *behind(const void *cache, size_t n, enum format format) {
+    return (const char *)cache + n * (format == HALF ? sizeof(uint16_t) : sizeof(float));
+}
+
+/* As many queries at once as accumulators fit in 16 registers. What follows is inlined for each count of them
+ * and each format. */
+#define AT_ONCE 6
+
+INLINE void scores_of(size_t n, const float *queries, size_t head_dim, const void *tile, float *scores,
+                      size_t stride, enum format format) {
+    vfloat sums[AT_ONCE][VECTORS];
+    for (size_t j = 0; j < n; j++)
+        for (size_t v = 0; v < VECTORS; v++)
+            sums[j][v] = all(0);
+    for (size_t d = 0; d < head_dim; d++) {
+        vfloat keys[VECTORS];
+        for (size_t v = 0; v < VECTORS; v++)
+            keys[v] = cached(tile, d * TILE + v * LANES, format);
+        for (size_t j = 0; j < n; j++)
+            for (size_t v = 0; v < VECTORS; v++)
+                sums[j][v] = MULTIPLY_ADD(keys[v], all(queries[j * head_dim + d]), sums[j][v]);
+    }
+    for (size_t j = 0; j < n; j++)
+        for (size_t v = 0; v < VECTORS; v++)
+            store(scores + j * stride + v * LANES, sums[j][v]);
+}
+
 /* Columns of `n_tiles` tiles of every value, for n queries. */
-INLINE void weigh_of(size_t n, size_t n_tiles, const float *weights, size_t stride, const float *scale,
-                     const uint16_t *values, size_t n_positions, size_t width, float *sums) {
-    vfloat sum[AT_ONCE][4 * VECTORS];
+INLINE void weigh_columns(size_t n, size_t n_tiles, const float *weights, size_t stride, const float *scale,
+                          const void *values, size_t n_positions, size_t width, float *sums,
+                          enum format format) {
+    vfloat sum[AT_ONCE][2 * VECTORS], value[2 * VECTORS];
     for (size_t j = 0; j < n; j++)
         for (size_t v = 0; v < n_tiles * VECTORS; v++)
             sum[j][v] = load(sums + j * width + v * LANES) * scale[j];
-    for (size_t i = 0; i < n_positions; i++)
-        for (size_t v = 0; v < n_tiles * VECTORS; v++) {
-            vfloat value = LOAD_HALVES(values + i * width + v * LANES);
-            for (size_t j = 0; j < n; j++)
-                sum[j][v] = MULTIPLY_ADD(value, all(weights[j * stride + i]), sum[j][v]);
-        }
+    for (size_t i = 0; i < n_positions; i++) {
+        for (size_t v = 0; v < n_tiles * VECTORS; v++)
+            value[v] = cached(values, i * width + v * LANES, format);
+        for (size_t j = 0; j < n; j++)
+            for (size_t v = 0; v < n_tiles * VECTORS; v++)
+                sum[j][v] = MULTIPLY_ADD(value[v], all(weights[j * stride + i]), sum[j][v]);
+    }
     for (size_t j = 0; j < n; j++)
         for (size_t v = 0; v < n_tiles * VECTORS; v++)
             store(sums + j * width + v * LANES, sum[j][v]);
 }
 
-INLINE void weigh_row(size_t n, size_t n_tiles, const float *weights, size_t stride, const float *scale,
-                      const uint16_t *values, size_t n_positions, size_t width, float *sums) {
-    size_t d = 0;
+INLINE void weigh_of(size_t n, const float *weights, size_t stride, const float *scale, const void *values,
+                     size_t n_positions, size_t width, float *sums, enum format format) {
+    size_t n_tiles = n <= 2 ? 2 : 1, d = 0; /* enough sums at once to hide the latency of adding */
     for (; d + n_tiles * TILE <= width; d += n_tiles * TILE)
-        weigh_of(n, n_tiles, weights, stride, scale, values + d, n_positions, width, sums + d);
+        weigh_columns(n, n_tiles, weights, stride, scale, behind(values, d, format), n_positions, width,
+                      sums + d, format);
     for (; d < width; d += TILE)
-        weigh_of(n, 1, weights, stride, scale, values + d, n_positions, width, sums + d);
+        weigh_columns(n, 1, weights, stride, scale, behind(values, d, format), n_positions, width, sums + d,
+                      format);
 }
 
-TARGET static void weigh(const float *weights, size_t stride, const float *scale, size_t n_queries,
-                         const uint16_t *values, size_t n_positions, size_t width, float *sums) {
-    for (; n_queries >= AT_ONCE; n_queries -= AT_ONCE) {
-        weigh_row(AT_ONCE, 1, weights, stride, scale, values, n_positions, width, sums);
-        weights += AT_ONCE * stride;
-        scale += AT_ONCE;
-        sums += AT_ONCE * width;
+/* Calls name(n, ...) with n a constant for the compiler. */
+#define FOR_COUNT(n, name, ...)                                                                              \
+    switch (n) {                                                                                             \
+    case 0:                                                                                                  \
+        break;                                                                                               \
+    case 1:                                                                                                  \
+        name(1, __VA_ARGS__);                                                                                \
+        break;                                                                                               \
+    case 2:                                                                                                  \
+        name(2, __VA_ARGS__);                                                                                \
+        break;                                                                                               \
+    case 3:                                                                                                  \
+        name(3, __VA_ARGS__);                                                                                \
+        break;                                                                                               \
+    case 4:                                                                                                  \
+        name(4, __VA_ARGS__);                                                                                \
+        break;                                                                                               \
+    case 5:                                                                                                  \
+        name(5, __VA_ARGS__);                                                                                \
+        break;                                                                                               \
+    default:                                                                                                 \
+        name(AT_ONCE, __VA_ARGS__);                                                                          \
     }
-    switch (n_queries) {
-    case 1:
-        weigh_row(1, 4, weights, stride, scale, values, n_positions, width, sums);
-        break;
-    case 2:
-        weigh_row(2, 2, weights, stride, scale, values, n_positions, width, sums);
-        break;
-    case 3:
-        weigh_row(3, 2, weights, stride, scale, values, n_positions, width, sums);
-        break;
-    case 4:
-        weigh_row(4, 1, weights, stride, scale, values, n_positions, width, sums);
-        break;
-    case 5:
-        weigh_row(5, 1, weights, stride, scale, values, n_positions, width, sums);
-        break;
+
+#define CACHE_KERNELS(format, FORMAT)                                                                        \
+    TARGET static void scores_##format(const float *queries, size_t n_queries, size_t head_dim,              \
+                                       const void *tile, float *scores, size_t stride) {                     \
+        for (size_t j = 0; j < n_queries; j += AT_ONCE)                                                      \
+            FOR_COUNT(n_queries - j, scores_of, queries + j * head_dim, head_dim, tile, scores + j * stride, \
+                      stride, FORMAT)                                                                        \
+    }                                                                                                        \
+    TARGET static void weigh_##format(const float *weights, size_t stride, const float *scale,               \
+                                      size_t n_queries, const void *values, size_t n_positions,              \
+                                      size_t width, float *sums) {                                           \
+        for (size_t j = 0; j < n_queries; j += AT_ONCE)                                                      \
+            FOR_COUNT(n_queries - j, weigh_of, weights + j * stride, stride, scale + j, values, n_positions, \
+                      width, sums + j * width, FORMAT)                                                       \
     }
-}
+CACHE_KERNELS(half, HALF)
+CACHE_KERNELS(single, SINGLE)
+
+/* The variant's table. */
+#define KERNELS(its_name, its_needs)                                                                         \
+    {                                                                                                        \
+        .name = its_name, .needs = its_needs, .rms_norm = rms_norm, .swiglu = swiglu, .soften = soften,      \
+        .half = {sizeof(uint16_t), store_half, scores_half, weigh_half},                                     \
+        .single = {sizeof(float), store_single, scores_single, weigh_single},                                \
+    }

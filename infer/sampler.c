@@ -45,15 +45,18 @@ static double random_unit(struct sampler *sampler) {
 }
 
 /* e^x for x <= 0, in plain arithmetic, since libm's last bits differ from one machine to the next: x is split
- * into k ln 2 + r with |r| <= ln 2 / 2, where twelve terms of the series suffice. */
+ * into k ln 2 + r with |r| <= ln 2 / 2, where the series needs no terms beyond r^12. */
 static double exp_portable(double x) {
+    static const double inverse_factorials[] = {
+        1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+        1.0 / 120,       1.0 / 24,       1.0 / 6,       1.0 / 2,      1,           1};
     if (!(x > -700))
         return 0;
     double k = (double)(int64_t)(x * 1.4426950408889634 - 0.5);
     double r = (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33; /* ln 2 in two parts */
-    double sum = 1;
-    for (int n = 12; n > 0; n--)
-        sum = 1 + sum * r / n;
+    double sum = 0;
+    for (size_t i = 0; i < sizeof inverse_factorials / sizeof *inverse_factorials; i++)
+        sum = sum * r + inverse_factorials[i];
     uint64_t bits = (uint64_t)(1023 + (int64_t)k) << 52; /* 2^k */
     double power;
     memcpy(&power, &bits, sizeof power);
@@ -145,20 +148,40 @@ static void heapify(struct candidate *heap, size_t count, above_fn *above) {
         sift_down(heap, count, i, above);
 }
 
-/* The k best, with the worst of them on top, which most logits lose against at once. */
-static void take_best(struct sampler *sampler, const float *logits, size_t k) {
+/* Most logits are too small to matter; blocks of them are passed over by vector instructions. What is not a
+ * number is above nothing. */
+enum { BLOCK = 64 };
+
+static bool any_above(const float *logits, size_t count, float least) {
+    int found = 0;
+    for (size_t i = 0; i < count; i++)
+        found |= logits[i] > least;
+    return found;
+}
+
+static size_t block_at(size_t begin, size_t count) {
+    return count - begin < BLOCK ? count - begin : BLOCK;
+}
+
+/* The k best of n, with the worst of them on top of the heap, where the others meet it. */
+static void take_best(struct sampler *sampler, const float *logits, size_t n, size_t k) {
     struct candidate *heap = sampler->candidates;
     sampler->count = k;
-    for (uint32_t id = 0; id < sampler->vocab_size; id++) {
-        struct candidate candidate = {.logit = logits[id], .id = id};
-        if (id < k) {
-            heap[id] = candidate;
-            if (id + 1 == k)
-                heapify(heap, k, worse);
-        } else if (better(&candidate, &heap[0])) {
-            heap[0] = candidate;
-            sift_down(heap, k, 0, worse);
-        }
+    for (size_t id = 0; id < k; id++)
+        heap[id] =
+            (struct candidate){.logit = isnan(logits[id]) ? -INFINITY : logits[id], .id = (uint32_t)id};
+    if (k == n)
+        return;
+    heapify(heap, k, worse);
+    for (size_t begin = k, size; begin < n; begin += size) {
+        size = block_at(begin, n);
+        if (!any_above(logits + begin, size, heap[0].logit))
+            continue;
+        for (size_t id = begin; id < begin + size; id++)
+            if (logits[id] > heap[0].logit) { /* of equals, the one before stays */
+                heap[0] = (struct candidate){.logit = logits[id], .id = (uint32_t)id};
+                sift_down(heap, k, 0, worse);
+            }
     }
 }
 
@@ -169,8 +192,8 @@ static double weigh(struct sampler *sampler) {
             best = &candidates[i];
     double total = 0, top = best->logit;
     for (size_t i = 0; i < sampler->count; i++) {
-        double below = candidates[i].logit - top;
-        candidates[i].weight = below == 0 ? 1 : exp_portable(below / sampler->settings.temperature);
+        double logit = candidates[i].logit; /* infinities are equal to themselves, but differ by no number */
+        candidates[i].weight = logit == top ? 1 : exp_portable((logit - top) / sampler->settings.temperature);
         total += candidates[i].weight;
     }
     return total;
@@ -212,29 +235,27 @@ static uint32_t draw(struct sampler *sampler) {
     return sampler->candidates[i].id;
 }
 
-static uint32_t best_of(const float *logits, size_t count) {
-    uint32_t best = 0;
-    for (uint32_t id = 1; id < count; id++)
-        if (logits[id] > logits[best])
-            best = id;
-    return best;
-}
-
-/* What is not a number compares with nothing; it would break every heap. */
-static void silence_nans(float *logits, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (isnan(logits[i]))
-            logits[i] = -INFINITY;
+static uint32_t best_of(const float *logits, size_t n) {
+    size_t best = 0;
+    float top = -INFINITY;
+    for (size_t begin = 0, size; begin < n; begin += size) {
+        size = block_at(begin, n);
+        if (!any_above(logits + begin, size, top))
+            continue;
+        for (size_t id = begin; id < begin + size; id++)
+            if (logits[id] > top)
+                top = logits[best = id];
+    }
+    return (uint32_t)best;
 }
 
 uint32_t sampler_next(struct sampler *sampler, float *logits) {
     const struct sampling *settings = &sampler->settings;
     size_t n = sampler->vocab_size;
-    silence_nans(logits, n);
     penalize(sampler, logits);
     if (settings->temperature == 0)
         return best_of(logits, n);
-    take_best(sampler, logits, settings->top_k > 0 && settings->top_k < n ? settings->top_k : n);
+    take_best(sampler, logits, n, settings->top_k > 0 && settings->top_k < n ? settings->top_k : n);
     double total = weigh(sampler);
     if (settings->top_p < 1)
         take_mass(sampler, settings->top_p * total);

@@ -1,4 +1,5 @@
-/* One sequence in progress: the KV cache, the buffers of a forward pass, and the pass itself.
+/* One sequence in progress: the KV cache, the buffers of a forward pass, and the pass itself. The cache is in
+ * binary16; in binary32 where the weights are f32.
  *
  * The pass reads traits in model_config and never asks which family a model is of. */
 #ifndef INFER_SESSION_H

@@ -13,7 +13,9 @@ INLINE vf add_scaled(vf sum, vi total, const uint16_t *scales, float input_scale
     return fused(__builtin_convertvector(total, vf), widen_half(load_halves(scales)) * input_scale, sum);
 }
 
-INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int16_t *x, float scale) {
+INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int16_t *x, float scale,
+                         int32_t x_sum) {
+    (void)x_sum;
     q8_sums sums[PARTS] = {0};
     for (size_t g = 0; g < 8; g++) {
         q8_input input = q8_splat(x + 4 * g);
@@ -43,47 +45,35 @@ INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
     float rows[PANEL_ROWS];
     for (size_t p = 0; p < PARTS; p++)
         store(rows + p * LANES, sum[p]);
-    memcpy(y, rows, smaller(n_rows, PANEL_ROWS) * sizeof *y);
+    memcpy(y, rows, n_rows * sizeof *y);
 }
 
-/* One core reads faster from several places than from one: each of its prefetchers follows a stream of its
- * own. So a pass goes through STREAMS panels side by side. */
+/* One core reads faster from several places than from one, since each of its prefetchers follows a stream of
+ * its own. So its rows are cut into STREAMS runs of panels, and a pass takes one panel from each. */
 #define STREAMS 4
 
-INLINE void q8_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,
-                    size_t n_rows, float *y) {
-    const size_t n_blocks = blocks_across(w);
-    const struct q8_block *blocks = block_at(w, row, 0);
-    vf sum[STREAMS][PARTS] = {0};
-    for (size_t b = 0; b < n_blocks; b++)
-        for (size_t i = 0; i < n_panels; i++) {
-            const struct q8_block *block = blocks + i * n_blocks + b;
-            q8_add_block(sum[i], block, x->i16 + b * BLOCK_COLS, x->scales[b]);
-        }
-    for (size_t i = 0; i < n_panels; i++)
-        store_rows(y + row + i * PANEL_ROWS, sum[i], n_rows - i * PANEL_ROWS);
-}
+/* Panels at `row` and `apart` panels from one another; n_rows of each. */
+#define DEFINE_PASS(type, values)                                                                            \
+    INLINE void type##_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,     \
+                            size_t apart, size_t n_rows, float *y) {                                         \
+        const size_t n_blocks = blocks_across(w);                                                            \
+        const struct type##_block *blocks = block_at(w, row, 0);                                             \
+        vf sum[STREAMS][PARTS] = {0};                                                                        \
+        for (size_t b = 0; b < n_blocks; b++)                                                                \
+            for (size_t i = 0; i < n_panels; i++)                                                            \
+                type##_add_block(sum[i], blocks + i * apart * n_blocks + b, x->values + b * BLOCK_COLS,      \
+                                 x->scales[b], x->sums[b]);                                                  \
+        for (size_t i = 0; i < n_panels; i++)                                                                \
+            store_rows(y + row + i * apart * PANEL_ROWS, sum[i], n_rows);                                    \
+    }
 
-INLINE void q4_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,
-                    size_t n_rows, float *y) {
-    const size_t n_blocks = blocks_across(w);
-    const struct q4_block *blocks = block_at(w, row, 0);
-    vf sum[STREAMS][PARTS] = {0};
-    for (size_t b = 0; b < n_blocks; b++)
-        for (size_t i = 0; i < n_panels; i++) {
-            const struct q4_block *block = blocks + i * n_blocks + b;
-            q4_add_block(sum[i], block, x->i8 + b * BLOCK_COLS, x->scales[b], x->sums[b]);
-        }
-    for (size_t i = 0; i < n_panels; i++)
-        store_rows(y + row + i * PANEL_ROWS, sum[i], n_rows - i * PANEL_ROWS);
-}
-
-#define DEFINE_PANELS_MATVEC(type)                                                                           \
+#define DEFINE_PANELS_MATVEC(type, values)                                                                   \
+    DEFINE_PASS(type, values)                                                                                \
     TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
                                        size_t row_end, float *y) {                                           \
-        size_t row = row_begin;                                                                              \
-        for (; row + STREAMS * PANEL_ROWS <= row_end; row += STREAMS * PANEL_ROWS)                           \
-            type##_pass(w, x, row, STREAMS, STREAMS *PANEL_ROWS, y);                                         \
-        for (; row < row_end; row += PANEL_ROWS)                                                             \
-            type##_pass(w, x, row, 1, row_end - row, y);                                                     \
+        const size_t run = (row_end - row_begin) / (STREAMS * PANEL_ROWS);                                   \
+        for (size_t i = 0; i < run; i++)                                                                     \
+            type##_pass(w, x, row_begin + i * PANEL_ROWS, STREAMS, run, PANEL_ROWS, y);                      \
+        for (size_t row = row_begin + run * STREAMS * PANEL_ROWS; row < row_end; row += PANEL_ROWS)          \
+            type##_pass(w, x, row, 1, 0, smaller(row_end - row, PANEL_ROWS), y);                             \
     }

@@ -9,5 +9,5 @@
 #include "infer/kernels_vector.h"
 
 extern const struct kernels kernels_neon;
-const struct kernels kernels_neon = {"neon", CPU_NEON, rms_norm, swiglu, to_half, scores, soften, weigh};
+const struct kernels kernels_neon = KERNELS("neon", CPU_NEON);
 #endif

@@ -98,7 +98,7 @@ static bool read_vocab(struct tokenizer *t, const json_t *vocab, struct error *e
         uint32_t id = (uint32_t)json_integer_value(value);
         if (!vocab_add(&t->vocab, id, text, strlen(text)))
             return fail(error, "%s: the tokens '%s' and '%s' both have id %u", t->name,
-                        t->vocab.tokens[id].text_size ? t->vocab.tokens[id].text : "", text, id);
+                        t->vocab.tokens[id].text, text, id);
     }
     return true;
 }

@@ -54,7 +54,7 @@ bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_by
         vocab->n_slots *= 2;
     vocab->tokens = ARENA_NEW(arena, struct token, size, error);
     vocab->slots = ARENA_NEW(arena, uint32_t, vocab->n_slots, error);
-    vocab->pool = ARENA_NEW(arena, char, 2 * text_bytes, error);
+    vocab->pool = ARENA_NEW(arena, char, 2 * text_bytes + count, error);
     return vocab->tokens && vocab->slots && vocab->pool;
 }
 
@@ -82,7 +82,7 @@ bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_s
         return false;
     *slot = id + 1;
     memcpy(vocab->pool, text, text_size);
-    token->text = token->bytes = pool_take(vocab, text_size);
+    token->text = token->bytes = pool_take(vocab, text_size + 1);
     token->text_size = token->bytes_size = (uint32_t)text_size;
     size_t bytes_size = unspell(text, text_size, vocab->pool);
     if (bytes_size > 0) {

@@ -8,7 +8,7 @@
 #include "lib/memory.h"
 
 struct token {
-    const char *text, *bytes; /* text is NULL where the id is not in use */
+    const char *text, *bytes; /* text ends with a NUL; it is NULL where the id is not in use */
     uint32_t text_size, bytes_size;
     bool added; /* not of the model's own vocabulary: merges know nothing of it */
     bool special;

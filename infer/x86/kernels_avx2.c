@@ -10,5 +10,5 @@
 #include "infer/kernels_vector.h"
 
 extern const struct kernels kernels_avx2;
-const struct kernels kernels_avx2 = {"avx2", CPU_AVX2, rms_norm, swiglu, to_half, scores, soften, weigh};
+const struct kernels kernels_avx2 = KERNELS("avx2", CPU_AVX2);
 #endif

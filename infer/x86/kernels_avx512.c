@@ -10,6 +10,5 @@
 #include "infer/kernels_vector.h"
 
 extern const struct kernels kernels_avx512;
-const struct kernels kernels_avx512 = {
-    "avx512", CPU_AVX512 | CPU_AVX2, rms_norm, swiglu, to_half, scores, soften, weigh};
+const struct kernels kernels_avx512 = KERNELS("avx512", CPU_AVX512 | CPU_AVX2);
 #endif

@@ -134,15 +134,17 @@ static void bench_matvec(const struct type *type, const struct variant *v, struc
     struct task task = {.matrices = matrices, .n_matrices = n, .inputs = inputs, .matvec = v->matvec, .y = y};
     struct bytes bytes = {.data = data, .size = n * size};
     double kernel[ROUNDS], roof[ROUNDS], share[ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
-        roof[round] = (double)bytes.size / timed(read_plainly, &bytes) / 1e9;
-        kernel[round] = (double)bytes.size / timed(multiply_all, &task) / 1e9;
-        share[round] = kernel[round] / roof[round];
-    }
-    double middle = median(share, ROUNDS);
+    const double start = clock_seconds();
+    size_t n_rounds = 0;
+    do {
+        roof[n_rounds] = (double)bytes.size / timed(read_plainly, &bytes) / 1e9;
+        kernel[n_rounds] = (double)bytes.size / timed(multiply_all, &task) / 1e9;
+        share[n_rounds] = kernel[n_rounds] / roof[n_rounds];
+    } while (++n_rounds < ROUNDS && clock_seconds() - start < 1);
+    const double middle = median(share, n_rounds);
     printf("%-5s %-11s matvec %5zu x %-5zu %6.1f GB/s, plain read %5.1f, share %.2f (%.2f to %.2f)\n",
-           type->name, v->name, shape.n_rows, shape.n_cols, median(kernel, ROUNDS), median(roof, ROUNDS),
-           middle, share[0], share[ROUNDS - 1]);
+           type->name, v->name, shape.n_rows, shape.n_cols, median(kernel, n_rounds), median(roof, n_rounds),
+           middle, share[0], share[n_rounds - 1]);
 }
 
 /* ---- matmul ---- */

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Compares token ids with Hugging Face `tokenizers`.
+"""Compares token ids with Hugging Face `tokenizers`. Needs the Python package tokenizers.
 
-    tests/differential/tokenizer.py BIN MODEL_FOLDER... --text FILE...
+  tokenizer.py compare MODEL_FOLDER... --bin BIN --text FILE...
+      converts each model folder and gives `run MODEL --tokenize` the first megabyte of the texts and a row of hard
+      inputs made up here; then the same for tokenizers trained here on the texts, with the patterns and settings of
+      well-known models
+  tokenizer.py golden FOLDER --text FILE...
+      writes small tokenizers, texts and their ids, which the unit tests read
 
-BIN is the folder of the programs. Each model folder (tokenizer.json, config.json, model.safetensors) is converted,
-and `run MODEL --tokenize` gets the first megabyte of the texts and a row of hard inputs made up here. Then the same
-for tokenizers trained here on the texts, with the patterns and settings of well-known models. Needs the Python
-packages tokenizers and numpy. Prints each difference; exits 1 if there is one.
+BIN is the folder of the programs. Prints each difference; exits 1 if there is one.
 """
 
 import argparse
@@ -106,13 +108,13 @@ def regexes(*patterns):
     return [split(Regex(p)) for p in patterns] + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
 
 
-def trained(texts, steps, normalizer=None, ignore_merges=False, alphabet=True, legacy_merges=False, added=(), prefix=None):
+def trained(texts, steps, normalizer=None, ignore_merges=False, alphabet=True, legacy_merges=False, added=(), prefix=None, size=3000):
     tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps) if len(steps) > 1 else steps[0]
     tokenizer.decoder = decoders.ByteLevel()
     initial = pre_tokenizers.ByteLevel.alphabet() if alphabet else []
-    trainer = trainers.BpeTrainer(vocab_size=3000, show_progress=False, initial_alphabet=initial)
+    trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=initial)
     lines = [line for p in texts for line in p.read_text(errors="replace").splitlines(keepends=True)]
     tokenizer.train_from_iterator(lines[:20000] + ["naïve café 漢字かな 안녕 😀 1234 \n\n\t\tx = 1;\n"] * 300, trainer)
     tokenizer.add_tokens(list(added))
@@ -126,16 +128,18 @@ def trained(texts, steps, normalizer=None, ignore_merges=False, alphabet=True, l
     return data
 
 
+FLAGS = [AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True), AddedToken("<both>", lstrip=True, rstrip=True),
+         AddedToken("word", single_word=True), AddedToken("<raw>", normalized=False), AddedToken("  ", normalized=False),
+         AddedToken("<ra", normalized=False), AddedToken("é", normalized=True), AddedToken("Å", normalized=False),
+         AddedToken("\n\n\n", rstrip=True, normalized=False), AddedToken("日本", single_word=True)]
+
+
 def made_up(texts):
     byte_level = pre_tokenizers.ByteLevel
-    flags = [AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True), AddedToken("<both>", lstrip=True, rstrip=True),
-             AddedToken("word", single_word=True), AddedToken("<raw>", normalized=False), AddedToken("  ", normalized=False),
-             AddedToken("<ra", normalized=False), AddedToken("é", normalized=True), AddedToken("Å", normalized=False),
-             AddedToken("\n\n\n", rstrip=True, normalized=False), AddedToken("日本", single_word=True)]
     yield "gpt2", trained(texts, [byte_level(add_prefix_space=False)], legacy_merges=True)
-    yield "gpt2 with prefix space", trained(texts, [byte_level(add_prefix_space=True)], added=flags)
+    yield "gpt2 with prefix space", trained(texts, [byte_level(add_prefix_space=True)], added=FLAGS)
     yield "llama3", trained(texts, regexes(LLAMA3), ignore_merges=True, prefix="<|begin|>")
-    yield "qwen2", trained(texts, regexes(QWEN2), normalizer=normalizers.NFC(), added=flags)
+    yield "qwen2", trained(texts, regexes(QWEN2), normalizer=normalizers.NFC(), added=FLAGS)
     yield "cl100k", trained(texts, regexes(CL100K), normalizer=normalizers.NFD(), legacy_merges=True)
     yield "o200k", trained(texts, regexes(O200K))
     yield "deepseek", trained(texts, regexes(*DEEPSEEK), normalizer=normalizers.Sequence([]))
@@ -206,20 +210,66 @@ def compare(name, folder, binaries, inputs):
     return failures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("binaries", type=pathlib.Path)
-    parser.add_argument("models", type=pathlib.Path, nargs="*")
-    parser.add_argument("--text", type=pathlib.Path, nargs="+", required=True)
-    arguments = parser.parse_args()
+# ---- Golden files ----
+
+GOLDEN_TEXTS = ["", "a", " a", "Hello world", "I'm here, WE'RE there; they'LL 'tis", "It'ſ odd", "1 12 123 1234 12345",
+                "naïve café", "nai\u0308ve cafe\u0301 A\u030a", "a\u0316\u0301 a\u0301\u0316 q\u0307\u0323", "가각 \u1100\u1161\u11a8",
+                "  two  three   ", "\t\tif x:\r\n\n\n  y\n \n", "\u00a0nbsp\u2003em\u3000wide\u180emong\x85nel", "👩‍👩‍👧‍👦 👍🏽 🏳️‍🌈",
+                "漢字かな交じり文、한국어", "שָׁלוֹם مرحبا ١٢٣", "²½Ⅷ٣", "\U0001fae8\U0001e5d0\U00011f04\U00011de3\u0897", "\0a\0",
+                "<|begin|>Hi<|end|> <|begin |> <|end", "x <left> y <right> z <both> .", "word wordy sword word.", "a<raw>b<ra>c",
+                "\n\n\n \n\n\n\nx", "Å Å A\u030a 日本 日本語", "<|end|><|end|>", "don't<|end|>'t"]
+GOLDEN_BYTES = [b"\xc3(\xe2\x82 \xed\xa0\x80", b"\xf0\x9f\x98\xf4\x90\x80\x80\xff", b"ab\xf0\x9f\x98\x80\xf0\x9f"]
+
+
+def golden_kinds(texts):
+    byte_level = pre_tokenizers.ByteLevel
+    yield "gpt2", trained(texts, [byte_level(True)], legacy_merges=True, added=FLAGS, size=400)
+    yield "llama3", trained(texts, regexes(LLAMA3), ignore_merges=True, prefix="<|begin|>", size=400)
+    yield "qwen2", trained(texts, regexes(QWEN2), normalizer=normalizers.NFC(), added=FLAGS, size=400)
+    yield "o200k", trained(texts, regexes(O200K), size=400)
+    yield "smollm", trained(texts, [pre_tokenizers.Digits(True), byte_level(False)], alphabet=False, size=200)
+
+
+def write_golden(folder, texts):
+    for name, data in golden_kinds(texts):
+        tokenizer = Tokenizer.from_str(json.dumps(data))
+        cases = []
+        for data_bytes in [t.encode() for t in GOLDEN_TEXTS] + GOLDEN_BYTES:
+            case = {"hex": data_bytes.hex()}
+            for key, plain in (("ids", False), ("plain", True)):
+                tokenizer.encode_special_tokens = plain
+                case[key] = tokenizer.encode(data_bytes.decode("utf-8", errors="replace"), add_special_tokens=False).ids
+            cases.append(case)
+        with open(folder / f"{name}.json", "w") as file:
+            lines = ",\n".join(json.dumps(case) for case in cases)
+            file.write(f'{{"tokenizer": {json.dumps(data)},\n"cases": [\n{lines}\n]}}\n')
+
+
+def run_compare(arguments):
     failures = 0
     for folder in arguments.models:
-        failures += compare(folder.name, folder, arguments.binaries, english(arguments.text))
+        failures += compare(folder.name, folder, arguments.bin, english(arguments.text))
     for name, data in made_up(arguments.text):
         with tempfile.TemporaryDirectory() as scratch:
             write_model(pathlib.Path(scratch), data)
-            failures += compare(name, pathlib.Path(scratch), arguments.binaries, english(arguments.text))
-    sys.exit(1 if failures else 0)
+            failures += compare(name, pathlib.Path(scratch), arguments.bin, english(arguments.text))
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    to_compare, golden = commands.add_parser("compare"), commands.add_parser("golden")
+    to_compare.add_argument("models", type=pathlib.Path, nargs="*")
+    to_compare.add_argument("--bin", type=pathlib.Path, required=True)
+    golden.add_argument("folder", type=pathlib.Path)
+    for command in (to_compare, golden):
+        command.add_argument("--text", type=pathlib.Path, nargs="+", required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "golden":
+        write_golden(arguments.folder, arguments.text)
+    else:
+        sys.exit(1 if run_compare(arguments) else 0)
 
 
 if __name__ == "__main__":

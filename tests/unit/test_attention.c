@@ -1,4 +1,4 @@
-/* Attention over the tiled half-precision cache against the textbook: softmax(q k) v in double. */
+/* Attention over the tiled cache, in either format, against the textbook: softmax(q k) v in double. */
 #include "infer/attention.h"
 #include "lib/half.h"
 
@@ -27,13 +27,14 @@ struct fixture {
     float *keys, *values; /* (POSITIONS, head_dim) */
 };
 
-static void open_fixture(struct fixture *f, size_t head_dim, size_t n_queries) {
+static void open_fixture(struct fixture *f, const struct cache_kernels *kernels, size_t head_dim,
+                         size_t n_queries) {
     struct error error;
     size_t width = (head_dim + TILE - 1) / TILE * TILE;
     *f = (struct fixture){0};
     f->cache =
-        (struct attention_cache){ARENA_NEW(&f->arena, uint16_t, POSITIONS * head_dim, &error),
-                                 ARENA_NEW(&f->arena, uint16_t, POSITIONS * width, &error), head_dim, width};
+        (struct attention_cache){kernels, ARENA_NEW(&f->arena, float, POSITIONS *head_dim, &error),
+                                 ARENA_NEW(&f->arena, float, POSITIONS *width, &error), head_dim, width};
     f->keys = ARENA_NEW(&f->arena, float, POSITIONS *head_dim, &error);
     f->values = ARENA_NEW(&f->arena, float, POSITIONS *head_dim, &error);
     assert_true(attention_init(&f->attention, n_queries, head_dim, &f->arena, &error));
@@ -42,7 +43,7 @@ static void open_fixture(struct fixture *f, size_t head_dim, size_t n_queries) {
         f->values[i] = half_to_float(float_to_half(random_between(-2, 2)));
     }
     for (size_t p = 0; p < POSITIONS; p++)
-        attention_store(kernels_best(), &f->cache, p, f->keys + p * head_dim, f->values + p * head_dim);
+        attention_store(&f->cache, p, f->keys + p * head_dim, f->values + p * head_dim);
     for (size_t i = 0; i < n_queries * head_dim; i++)
         f->attention.queries[i] = random_between(-1, 1) / sqrtf((float)head_dim);
     f->attention.n_queries = n_queries;
@@ -86,28 +87,34 @@ static void check(const struct fixture *f, size_t begin, size_t end) {
     }
 }
 
+/* The last n positions look back, with one variant and one format of the cache. */
+static void check_last(const struct kernels *kernels, const struct cache_kernels *format, size_t head_dim,
+                       size_t n) {
+    struct fixture f;
+    open_fixture(&f, format, head_dim, n);
+    for (size_t j = 0; j < n; j++)
+        f.attention.limits[j] = POSITIONS - n + j + 1;
+    attention_run(&f.attention, kernels, &f.cache, 0, POSITIONS);
+    check(&f, 0, POSITIONS);
+    arena_free(&f.arena);
+}
+
 static void queries_see_what_is_before_them(void **unused) {
     (void)unused;
     const size_t head_dims[] = {2, 16, 30, 64, 80, 128};
     for (size_t i = 0; i < sizeof head_dims / sizeof *head_dims; i++)
         for (size_t n = 1; n <= 30; n += 7)
-            for (size_t k = 0; kernel_variants[k]; k++) {
-                struct fixture f;
-                if (kernel_variants[k]->needs & ~cpu_features())
-                    continue;
-                open_fixture(&f, head_dims[i], n);
-                for (size_t j = 0; j < n; j++)
-                    f.attention.limits[j] = POSITIONS - n + j + 1;
-                attention_run(&f.attention, kernel_variants[k], &f.cache, 0, POSITIONS);
-                check(&f, 0, POSITIONS);
-                arena_free(&f.arena);
-            }
+            for (size_t k = 0; kernel_variants[k]; k++)
+                if (!(kernel_variants[k]->needs & ~cpu_features())) {
+                    check_last(kernel_variants[k], &kernel_variants[k]->half, head_dims[i], n);
+                    check_last(kernel_variants[k], &kernel_variants[k]->single, head_dims[i], n);
+                }
 }
 
 static void early_queries_stop_early(void **unused) {
     (void)unused;
     struct fixture f;
-    open_fixture(&f, 32, 50);
+    open_fixture(&f, &kernels_best()->half, 32, 50);
     for (size_t j = 0; j < 50; j++)
         f.attention.limits[j] = 1 + j * j / 13;
     attention_run(&f.attention, kernels_best(), &f.cache, 0, POSITIONS);
@@ -118,7 +125,7 @@ static void early_queries_stop_early(void **unused) {
 static void a_run_of_positions_can_begin_anywhere(void **unused) {
     (void)unused;
     struct fixture f;
-    open_fixture(&f, 20, 9);
+    open_fixture(&f, &kernels_best()->half, 20, 9);
     for (size_t begin = 0; begin < POSITIONS; begin += TILE)
         for (size_t end = begin + 1; end <= POSITIONS; end += 23) {
             for (size_t j = 0; j < 9; j++)
@@ -132,12 +139,9 @@ static void a_run_of_positions_can_begin_anywhere(void **unused) {
 static void what_lies_beyond_the_limit_does_not_matter(void **unused) {
     (void)unused;
     struct fixture f;
-    open_fixture(&f, 16, 1);
-    for (size_t i = 0; i < POSITIONS * 16; i++)
-        if (i / (16 * TILE) == 5) { /* the tile of positions 80 to 95 holds NaN */
-            f.cache.keys[i] = 0x7e00;
-            f.cache.values[i] = 0x7e00;
-        }
+    open_fixture(&f, &kernels_best()->single, 16, 1);
+    for (size_t i = 80 * 16; i < 96 * 16; i++) /* the tile of positions 80 to 95 */
+        ((float *)f.cache.keys)[i] = ((float *)f.cache.values)[i] = NAN;
     f.attention.limits[0] = 80;
     attention_run(&f.attention, kernels_best(), &f.cache, 0, 80);
     check(&f, 0, 80);

@@ -1,6 +1,5 @@
 /* The kernels of the forward pass: every variant that this processor has against the scalar definition. */
 #include "infer/kernels.h"
-#include "lib/half.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -24,9 +23,17 @@ static void fill(float *x, size_t n, float low, float high) {
         x[i] = random_between(low, high);
 }
 
-static void fill_halves(uint16_t *x, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        x[i] = float_to_half(random_between(-2, 2));
+/* Both formats of the cache. */
+static const struct cache_kernels *format_of(const struct kernels *kernels, bool half) {
+    return half ? &kernels->half : &kernels->single;
+}
+
+static void fill_cache(const struct cache_kernels *format, void *cached, size_t n) {
+    float x[TILE];
+    for (size_t i = 0; i < n; i += TILE) {
+        fill(x, TILE, -2, 2);
+        format->store(x, TILE, (char *)cached + i * format->value_bytes);
+    }
 }
 
 static const struct kernels *scalar(void) {
@@ -94,36 +101,41 @@ static void halves_are_rounded_alike_and_saturate(void **unused) {
     for (float size = 1e-8f; size < 1e8f; size *= 10)
         for (size_t n = 0; n < 35; n++) {
             fill(x, n, -size, size);
-            scalar()->to_half(x, n, expected);
+            scalar()->half.store(x, n, expected);
             EACH(variant) {
-                variant->to_half(x, n, found);
+                variant->half.store(x, n, found);
                 assert_memory_equal(found, expected, n * sizeof *found);
             }
         }
     const float large[] = {1e9f, -1e9f, INFINITY, -INFINITY, 65519, 65520};
     EACH(variant) {
-        variant->to_half(large, 6, found);
+        variant->half.store(large, 6, found);
         for (size_t i = 0; i < 6; i++)
             assert_int_equal(found[i] & 0x7fff, 0x7bff);
     }
 }
 
+static void check_scores(size_t head_dim, size_t n, bool half) {
+    enum { STRIDE = TILE + 4 };
+    static float queries[20 * 66], found[20 * STRIDE], expected[20 * STRIDE], tile[66 * TILE];
+    const struct cache_kernels *definition = format_of(scalar(), half);
+    fill(queries, n * head_dim, -1, 1);
+    fill_cache(definition, tile, head_dim * TILE);
+    definition->scores(queries, n, head_dim, tile, expected, STRIDE);
+    EACH(variant) {
+        format_of(variant, half)->scores(queries, n, head_dim, tile, found, STRIDE);
+        for (size_t j = 0; j < n; j++)
+            for (size_t i = 0; i < TILE; i++)
+                assert_near(found[j * STRIDE + i], expected[j * STRIDE + i], (float)head_dim);
+    }
+}
+
 static void scores_agree_for_any_number_of_queries(void **unused) {
     (void)unused;
-    enum { STRIDE = TILE + 4 };
-    float queries[20 * 66], found[20 * STRIDE], expected[20 * STRIDE];
-    uint16_t tile[66 * TILE];
     for (size_t head_dim = 2; head_dim <= 66; head_dim += 8)
         for (size_t n = 0; n <= 20; n++) {
-            fill(queries, n * head_dim, -1, 1);
-            fill_halves(tile, head_dim * TILE);
-            scalar()->scores(queries, n, head_dim, tile, expected, STRIDE);
-            EACH(variant) {
-                variant->scores(queries, n, head_dim, tile, found, STRIDE);
-                for (size_t j = 0; j < n; j++)
-                    for (size_t i = 0; i < TILE; i++)
-                        assert_near(found[j * STRIDE + i], expected[j * STRIDE + i], (float)head_dim);
-            }
+            check_scores(head_dim, n, true);
+            check_scores(head_dim, n, false);
         }
 }
 
@@ -146,26 +158,32 @@ static void soften_agrees_in_steps(void **unused) {
     }
 }
 
-static void weighing_agrees_and_keeps_what_was_there(void **unused) {
-    (void)unused;
+static void check_weighing(size_t width, size_t n, bool half) {
     enum { STRIDE = 70, WIDTH = 7 * TILE };
     static float weights[20 * STRIDE], start[20 * WIDTH], found[20 * WIDTH], expected[20 * WIDTH], scale[20];
-    static uint16_t values[64 * WIDTH];
-    for (size_t width = TILE; width <= WIDTH; width += TILE)
+    static float values[64 * WIDTH];
+    const struct cache_kernels *definition = format_of(scalar(), half);
+    size_t n_positions = 1 + n * 3;
+    fill(weights, 20 * STRIDE, 0, 1);
+    fill(start, n * width, -1, 1);
+    fill(scale, n, 0, 1);
+    fill_cache(definition, values, n_positions * width);
+    memcpy(expected, start, sizeof start);
+    definition->weigh(weights, STRIDE, scale, n, values, n_positions, width, expected);
+    EACH(variant) {
+        memcpy(found, start, sizeof start);
+        format_of(variant, half)->weigh(weights, STRIDE, scale, n, values, n_positions, width, found);
+        for (size_t i = 0; i < n * width; i++)
+            assert_near(found[i], expected[i], (float)n_positions);
+    }
+}
+
+static void weighing_agrees_and_keeps_what_was_there(void **unused) {
+    (void)unused;
+    for (size_t width = TILE; width <= 7 * TILE; width += TILE)
         for (size_t n = 0; n <= 20; n++) {
-            size_t n_positions = 1 + n * 3;
-            fill(weights, 20 * STRIDE, 0, 1);
-            fill(start, n * width, -1, 1);
-            fill(scale, n, 0, 1);
-            fill_halves(values, n_positions * width);
-            memcpy(expected, start, sizeof start);
-            scalar()->weigh(weights, STRIDE, scale, n, values, n_positions, width, expected);
-            EACH(variant) {
-                memcpy(found, start, sizeof start);
-                variant->weigh(weights, STRIDE, scale, n, values, n_positions, width, found);
-                for (size_t i = 0; i < n * width; i++)
-                    assert_near(found[i], expected[i], (float)n_positions);
-            }
+            check_weighing(width, n, true);
+            check_weighing(width, n, false);
         }
 }
 

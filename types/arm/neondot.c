@@ -16,5 +16,5 @@ INLINE vi q4_total(q4_sums sums) {
 
 #include "types/panels.h"
 
-DEFINE_PANELS_MATVEC(q4)
+DEFINE_PANELS_MATVEC(q4, i8)
 #endif

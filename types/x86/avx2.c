@@ -43,6 +43,6 @@ INLINE vi q4_total(q4_sums sums) {
 #include "types/quantized.h"
 #include "types/round.h"
 
-DEFINE_PANELS_MATVEC(q8)
-DEFINE_PANELS_MATVEC(q4)
+DEFINE_PANELS_MATVEC(q8, i16)
+DEFINE_PANELS_MATVEC(q4, i8)
 #endif
