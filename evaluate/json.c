@@ -1,5 +1,6 @@
 #include "lib/json.h"
 #include "evaluate/results.h"
+#include "evaluate/roofline.h"
 
 static json_t *machine_json(const struct machine *m) {
     return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "cpu", m->cpu, "level", m->level, "threads",
@@ -35,7 +36,8 @@ static json_t *row_json(const struct evaluation *e, const struct row *row) {
                 set(to, "bpw", json_real(row->bits_per_weight)) &&
                 (row->synthetic ? set(to, "synthetic", json_true())
                                 : set(to, "file_bytes", json_integer((json_int_t)row->file_bytes))) &&
-                set_quality(to, e, row) && set_speed(to, e, row);
+                set_quality(to, e, row) && set_speed(to, e, row) &&
+                (!e->rooflines || set(to, "roofline", roofline_json(e->rooflines, (size_t)(row - e->rows))));
     if (good)
         return to;
     json_decref(to);

@@ -1,5 +1,6 @@
 /* Measures models: what they have forgotten, and how fast they are. */
 #include "assets/assets.h"
+#include "evaluate/arithmetic.h"
 #include "evaluate/dump.h"
 #include "evaluate/quality.h"
 #include "evaluate/results.h"
@@ -17,7 +18,7 @@
 #define MIN_CONTEXT 4 /* of which one token is scored */
 
 struct request {
-    bool perplexity, speed, json;
+    bool perplexity, speed, roofline, json;
     const char *reference, *text, *report, *dump, *shape, *types;
     uint64_t context, windows; /* windows 0: the default */
     struct common common;
@@ -53,8 +54,10 @@ static bool check_request(struct request *request, struct error *error) {
         return fail(error, "--json and --report are two ways to show the same results: choose one");
     if (request->dump && request->paths.count != 1)
         return fail(error, "--dump-logits takes one model, %zu were named", request->paths.count);
-    if (request->dump && (request->perplexity || request->reference || request->speed || request->report))
-        return fail(error, "--dump-logits measures nothing: leave out --ppl, --kl, --speed and --report");
+    if (request->dump &&
+        (request->perplexity || request->reference || request->speed || request->roofline || request->report))
+        return fail(error, "--dump-logits measures nothing: leave out --ppl, --kl, --speed, --roofline and "
+                           "--report");
     if (request->context < MIN_CONTEXT || request->context > CONFIG_MAX_CONTEXT)
         return fail(error, "--ctx %" PRIu64 ": expected %d to %u", request->context, MIN_CONTEXT,
                     CONFIG_MAX_CONTEXT);
@@ -63,6 +66,7 @@ static bool check_request(struct request *request, struct error *error) {
 
 /* Asked for nothing in particular: all that there is no need to ask for. */
 static void choose_measures(struct request *request) {
+    request->speed |= request->roofline; /* which needs what speed finds out about the memory */
     if (request->perplexity || request->speed || request->reference || request->dump)
         return;
     request->perplexity = !request->shape;
@@ -247,7 +251,8 @@ static bool run_speed(struct bench *bench, struct error *error) {
     const struct speed_request speed = {bench->models, evaluation->n_rows, bench->pool,
                                         bench->request->common.quiet};
     evaluation->has_speed = true;
-    return measure_speed(&speed, evaluation->rows, evaluation, error) && fit_speed(bench, error);
+    return measure_speed(&speed, evaluation->rows, evaluation, error) && fit_speed(bench, error) &&
+           (!bench->request->roofline || measure_rooflines(&speed, evaluation, &bench->arena, error));
 }
 
 static bool run_dump(struct bench *bench, struct error *error) {
@@ -342,6 +347,8 @@ int main(int argc, char **argv) {
         {"kl", OPTION_TEXT, &request.reference, "MODEL",
          "measure the divergence from this model, usually the unquantized one"},
         {"speed", OPTION_FLAG, &request.speed, NULL, "measure tokens a second, and the memory's speed"},
+        {"roofline", OPTION_FLAG, &request.roofline, NULL,
+         "measure speed, then say what memory and arithmetic allow, here and on known devices"},
         {"text", OPTION_TEXT, &request.text, "FILE",
          "the text to read, - for standard input; without it, books that come with the program"},
         {"ctx", OPTION_COUNT, &request.context, "N", "tokens to a window (512); the last half is scored"},

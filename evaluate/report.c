@@ -2,6 +2,7 @@
 #include "evaluate/page.h"
 #include "evaluate/plot.h"
 #include "evaluate/results.h"
+#include "evaluate/roofline.h"
 
 #include <math.h>
 #include <string.h>
@@ -311,6 +312,8 @@ bool print_report(const struct evaluation *e, struct buffer *to, struct error *e
     put(&page, "</p>\n");
     put_table(&page, e);
     put_plots(&page, e);
+    if (e->rooflines)
+        put_rooflines(&page, e->rooflines);
     put_circumstances(&page, e);
     put(&page, "</main>\n</body>\n</html>\n");
     return !page.failed;

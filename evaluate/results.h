@@ -43,6 +43,8 @@ struct evaluation {
     size_t roof_bytes, rounds, prompt; /* bytes read each round; rounds; tokens of the prefill */
     struct line fit; /* seconds a token against streamed bytes */
 
+    const struct rooflines *rooflines; /* evaluate/roofline.h; NULL where not asked for */
+
     struct machine machine;
     const char *command; /* as it was typed */
 };

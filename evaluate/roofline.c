@@ -119,7 +119,7 @@ static bool print_roofline(const struct rooflines *rooflines, const struct workl
         for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)
             widths[i] = strlen(cells[i]) > widths[i] ? strlen(cells[i]) : widths[i];
     }
-    if (!buffer_printf(to, error, "\n%s: a step reads %.2f MB, a token takes %.2f billion operations\n",
+    if (!buffer_printf(to, error, "\n%s: a step reads %.2f MB, a token takes %.4g billion operations\n",
                        workload->name, 1e-6 * workload->bytes, 1e-9 * workload->operations))
         return false;
     for (size_t line = 0; line < n_lines; line++) {
@@ -136,9 +136,10 @@ static bool print_roofline(const struct rooflines *rooflines, const struct workl
 
 #define CAVEATS                                                                                              \
     "Predictions are bounds: they follow from the peaks that makers publish (assets/devices.tsv has the "    \
-    "sources). This machine was measured: a plain read of memory, and one of the model's own matrices "      \
-    "times a large batch. The KV cache is left out. From the knee on, a batch is as fast as arithmetic "     \
-    "allows."
+    "sources).\n"                                                                                            \
+    "This machine was measured: a plain read of memory, and one of the model's own matrices times a large "  \
+    "batch.\n"                                                                                               \
+    "The KV cache is left out. From the knee on, a batch is as fast as arithmetic allows."
 
 bool print_rooflines(const struct rooflines *rooflines, struct buffer *to, struct error *error) {
     for (size_t i = 0; i < rooflines->n_workloads; i++)
@@ -202,7 +203,7 @@ static void put_roofline(struct page *page, const struct rooflines *rooflines,
     put(page, "<section>\n<h2>What memory and arithmetic allow ");
     put_text(page, workload->name);
     put(page,
-        "</h2>\n<p class=\"note\">A step reads %.2f MB of weights, a token takes %.2f billion operations. "
+        "</h2>\n<p class=\"note\">A step reads %.2f MB of weights, a token takes %.4g billion operations. "
         "%s</p>\n"
         "<table>\n<thead>\n<tr>",
         1e-6 * workload->bytes, 1e-9 * workload->operations, CAVEATS);

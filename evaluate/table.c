@@ -1,5 +1,6 @@
 /* The table on standard output: names to the left, numbers to the right, units in the second line. */
 #include "evaluate/results.h"
+#include "evaluate/roofline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -178,5 +179,6 @@ bool print_table(const struct evaluation *evaluation, struct buffer *to, struct 
     for (size_t line = 0; line < evaluation->n_rows + 2; line++)
         if (!print_line(evaluation, line, widths, to, error))
             return false;
-    return print_notes(evaluation, to, error);
+    return print_notes(evaluation, to, error) &&
+           (!evaluation->rooflines || print_rooflines(evaluation->rooflines, to, error));
 }

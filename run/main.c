@@ -139,7 +139,7 @@ static void print_rate(const char *what, const struct rate *rate) {
 }
 
 static void print_statistics(const struct request *request, const struct generation *g) {
-    if (request->common.quiet)
+    if (request->common.quiet || g->prompt.tokens == 0)
         return;
     print_rate("prompt", &g->prompt);
     print_rate("generation", &g->answer);

@@ -9,7 +9,7 @@ static size_t finite(const void *blocks, size_t n_blocks) {
     return first_special_16(blocks, n_blocks, 0x7f80);
 }
 
-static const struct variant variants[] = {COMMON_VARIANTS(bf16)};
+static const struct variant variants[] = {PLAIN_VARIANTS(bf16)};
 
 const struct type type_bf16 = {
     .name = "bf16",

@@ -9,7 +9,7 @@ static size_t finite(const void *blocks, size_t n_blocks) {
     return first_special_32(blocks, n_blocks, 0x7f800000);
 }
 
-static const struct variant variants[] = {COMMON_VARIANTS(f32)};
+static const struct variant variants[] = {PLAIN_VARIANTS(f32)};
 
 const struct type type_f32 = {
     .name = "f32",

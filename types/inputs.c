@@ -16,6 +16,18 @@ static size_t batch_stride(size_t n_cols) {
     return padded(n_cols) + 16;
 }
 
+/* In a batch's memory: scales, sums, and up to 2 bytes a column, together less than its floats. */
+static void lay_out_integers(struct inputs *inputs, enum rounding kind) {
+    const size_t n_groups = inputs->capacity * padded(inputs->max_cols) / BLOCK_COLS;
+    float *scales = inputs->batch[kind];
+    int32_t *sums = (int32_t *)(void *)(scales + n_groups);
+    inputs->integers[kind] = (struct batch){.scales = scales, .sums = sums};
+    if (kind == ROUND_I16)
+        inputs->integers[kind].i16 = (int16_t *)(void *)(sums + n_groups);
+    else
+        inputs->integers[kind].i8 = (int8_t *)(void *)(sums + n_groups);
+}
+
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,
                  struct error *error) {
     const size_t n = padded(max_cols), n_groups = n / BLOCK_COLS;
@@ -35,6 +47,7 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct
         inputs->batch[kind] = arena_alloc(arena, capacity, batch_stride(max_cols) * sizeof(float), error);
         if (!inputs->batch[kind])
             return false;
+        lay_out_integers(inputs, (enum rounding)kind);
     }
     return true;
 }
@@ -94,15 +107,37 @@ static void round_to_floats(enum rounding kind, const float *x, size_t n_cols, f
     }
 }
 
+/* One vector as vector i of a batch of `count`. */
+static void round_to_integers(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
+                              size_t count, size_t i) {
+    const size_t n_groups = padded(n_cols) / BLOCK_COLS;
+    for (size_t group = 0; group < n_groups; group++) {
+        const size_t at = group * count + i;
+        int16_t i16[BLOCK_COLS];
+        const struct vector rounded = {
+            kind, BLOCK_COLS, NULL, i16, to->i8 + at * BLOCK_COLS, to->scales + at, to->sums + at};
+        round_part(&rounded, x + group * BLOCK_COLS, smaller(n_cols - group * BLOCK_COLS, BLOCK_COLS), 0, 1);
+        for (size_t col = 0; kind == ROUND_I16 && col < BLOCK_COLS; col++)
+            to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
+    }
+}
+
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                       uint32_t kinds, unsigned thread, unsigned n_threads) {
+    const uint32_t integers = best_primitives()->integer_batches;
     size_t begin, end;
     share_of(count, 1, thread, n_threads, &begin, &end);
     for (size_t i = begin; i < end; i++)
-        for (int kind = 0; kind < ROUNDINGS; kind++)
-            if (kinds & 1u << kind)
+        for (int kind = 0; kind < ROUNDINGS; kind++) {
+            if ((kinds & 1u << kind) == 0)
+                continue;
+            if (integers & 1u << kind)
+                round_to_integers((enum rounding)kind, x + i * x_stride, n_cols, &inputs->integers[kind],
+                                  count, i);
+            else
                 round_to_floats((enum rounding)kind, x + i * x_stride, n_cols,
                                 inputs->batch[kind] + i * batch_stride(n_cols));
+        }
 }
 
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
@@ -112,8 +147,10 @@ void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t c
         inputs->count = count;
         inputs->n_cols = n_cols;
         inputs->stride = batch_stride(n_cols);
-        for (int kind = 0; kind < ROUNDINGS; kind++)
+        for (int kind = 0; kind < ROUNDINGS; kind++) {
             inputs->one[kind].n_cols = n_cols;
+            inputs->integers[kind].n_vectors = count;
+        }
     }
     if (count == 1)
         set_one(inputs, x, n_cols, kinds, thread, n_threads);

@@ -1,9 +1,10 @@
 /* Inputs rounded for their weights, and products of a matrix with one or many of them.
  *
  * A `struct inputs` holds up to `capacity` vectors of up to max_cols values, each in every form that was
- * asked for. For one vector it keeps the integers that matvec reads; for a batch it keeps the rounded values
- * as floats, and matmul unpacks 16 rows of weights at a time and multiplies them with all vectors, so one
- * float kernel serves every type and gives what the matvec gives, to within its tolerance. */
+ * asked for. One vector is kept as matvec reads it. A batch is kept as integers where this processor
+ * multiplies them in integers (types/batch.h); else as floats that hold the rounded values, and matmul
+ * unpacks 16 rows of weights at a time and multiplies them with all vectors, so that one float kernel serves
+ * every type. All give what the matvec gives, to within its tolerance. */
 #ifndef TYPES_MATMUL_H
 #define TYPES_MATMUL_H
 
@@ -15,6 +16,8 @@ struct inputs {
     size_t stride; /* floats from one vector of a batch to the next */
     struct vector one[ROUNDINGS]; /* set where count is 1 */
     float *batch[ROUNDINGS]; /* [count][stride], set where count is over 1 */
+    struct batch
+        integers[ROUNDINGS]; /* set instead where the processor has integer_batches; they share the memory */
 };
 
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,

@@ -17,12 +17,10 @@ static size_t finite(const void *blocks, size_t n_blocks) {
 }
 
 static const struct variant variants[] = {
-#if defined(__x86_64__)
-    {"avx512vnni", CPU_AVX512 | CPU_AVX512_VNNI, NULL, q4_matvec_avx512vnni, NULL},
-#elif defined(__aarch64__)
-    {"neondot", CPU_NEON | CPU_NEON_DOTPROD, NULL, q4_matvec_neondot, NULL},
+#ifdef __aarch64__
+    {.name = "neondot", .needs = CPU_NEON | CPU_NEON_DOTPROD, .matvec = q4_matvec_neondot},
 #endif
-    COMMON_VARIANTS(q4),
+    BLOCK_VARIANTS(q4),
 };
 
 const struct type type_q4 = {

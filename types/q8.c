@@ -15,12 +15,7 @@ static size_t finite(const void *blocks, size_t n_blocks) {
     return first_special_block(blocks, n_blocks, sizeof(struct q8_block));
 }
 
-static const struct variant variants[] = {
-#if defined(__x86_64__)
-    {"avx512vnni", CPU_AVX512 | CPU_AVX512_VNNI, NULL, q8_matvec_avx512vnni, NULL},
-#endif
-    COMMON_VARIANTS(q8),
-};
+static const struct variant variants[] = {BLOCK_VARIANTS(q8)};
 
 const struct type type_q8 = {
     .name = "q8",

@@ -69,6 +69,26 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
  * or n_cols. */
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
+/* Many rounded inputs, group by group: group g of vector i is the (g * n_vectors + i)-th of each array. */
+struct batch {
+    size_t n_vectors;
+    int16_t *i16; /* ROUND_I16: BLOCK_COLS a group, in batch_order() */
+    int8_t *i8; /* ROUND_I8: BLOCK_COLS a group */
+    float *scales;
+    int32_t *sums;
+};
+
+/* Where column `col` of a group of 16-bit integers lies in a batch: of each four columns, 0 and 2 come first,
+ * then 1 and 3. */
+static inline size_t batch_order(size_t col) {
+    return (col & ~(size_t)3) | (col & 1) << 1 | (col >> 1 & 1);
+}
+
+/* sums[i * PANEL_ROWS + r] += W[row + r] . vector first + i of x, over col_begin <= col < col_end, for 0 <= i
+ * < count and all rows of a panel. Columns are multiples of BLOCK_COLS, but for the matrix's own end. */
+typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row, size_t col_begin,
+                         size_t col_end, size_t first, size_t count, float *sums);
+
 /* A way of doing the work that needs certain CPU features. NULL where it offers nothing: the next one is
  * asked. */
 struct variant {
@@ -77,6 +97,7 @@ struct variant {
     encode_fn *encode;
     matvec_fn *matvec;
     unpack_fn *unpack;
+    multiply_fn *multiply; /* with integers; where no variant has it, batches are multiplied as floats */
 };
 
 struct type {
@@ -102,5 +123,6 @@ bool matrix_bytes(const struct type *type, uint64_t n_rows, uint64_t n_cols, uin
 encode_fn *type_encode(const struct type *type);
 matvec_fn *type_matvec(const struct type *type);
 unpack_fn *type_unpack(const struct type *type);
+multiply_fn *type_multiply(const struct type *type); /* but this one: NULL where no variant has it */
 
 #endif

@@ -34,6 +34,11 @@ encode_fn *type_encode(const struct type *type){BEST(type, encode)}
 
 matvec_fn *type_matvec(const struct type *type){BEST(type, matvec)}
 
-unpack_fn *type_unpack(const struct type *type) {
-    BEST(type, unpack)
+unpack_fn *type_unpack(const struct type *type){BEST(type, unpack)}
+
+multiply_fn *type_multiply(const struct type *type) {
+    for (size_t i = 0; i < type->n_variants; i++)
+        if (type->variants[i].multiply && (type->variants[i].needs & ~cpu_features()) == 0)
+            return type->variants[i].multiply;
+    return NULL;
 }

@@ -1,5 +1,5 @@
-/* The functions that each instruction set offers, instantiated from rows.h, search.h, panels.h and product.h
- * in scalar.c, x86/ and arm/. A name is the type, the work and the variant: q4_matvec_avx2. */
+/* The functions that each instruction set offers, instantiated from rows.h, search.h, panels.h, batch.h and
+ * product.h in scalar.c, x86/ and arm/. A name is the type, the work and the variant: q4_matvec_avx2. */
 #ifndef TYPES_VARIANTS_H
 #define TYPES_VARIANTS_H
 
@@ -34,19 +34,34 @@ DECLARE_VARIANT(avx2);
 DECLARE_VARIANT(avx512);
 DECLARE_VARIANT(neon);
 matvec_fn q8_matvec_avx512vnni, q4_matvec_avx512vnni;
+multiply_fn q8_multiply_avx2, q8_multiply_avx512, q8_multiply_avx512vnni;
+multiply_fn q4_multiply_avx2, q4_multiply_avx512, q4_multiply_avx512vnni;
 matvec_fn q4_matvec_neondot;
 
-/* The rows of a descriptor's table that every type has. */
-#define WHOLE_VARIANT(type, variant, needs)                                                                  \
-    { #variant, needs, type##_encode_##variant, type##_matvec_##variant, type##_unpack_##variant }
+/* The rows of a descriptor's table that every type has, and those of block types, which some multiply in
+ * integers. */
+#define WHOLE_VARIANT(type, variant, features)                                                               \
+    .name = #variant, .needs = features, .encode = type##_encode_##variant,                                  \
+    .matvec = type##_matvec_##variant, .unpack = type##_unpack_##variant
+#define PLAIN(type, variant, features)                                                                       \
+    { WHOLE_VARIANT(type, variant, features) }
+#define INTEGER(type, variant, features)                                                                     \
+    { WHOLE_VARIANT(type, variant, features), .multiply = type##_multiply_##variant }
 #if defined(__x86_64__)
-#define COMMON_VARIANTS(type)                                                                                \
-    WHOLE_VARIANT(type, avx512, CPU_AVX512), WHOLE_VARIANT(type, avx2, CPU_AVX2),                            \
-        WHOLE_VARIANT(type, scalar, 0)
+#define PLAIN_VARIANTS(type)                                                                                 \
+    PLAIN(type, avx512, CPU_AVX512), PLAIN(type, avx2, CPU_AVX2), PLAIN(type, scalar, 0)
+#define BLOCK_VARIANTS(type)                                                                                 \
+    {.name = "avx512vnni",                                                                                   \
+     .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                                  \
+     .matvec = type##_matvec_avx512vnni,                                                                     \
+     .multiply = type##_multiply_avx512vnni},                                                                \
+        INTEGER(type, avx512, CPU_AVX512), INTEGER(type, avx2, CPU_AVX2), PLAIN(type, scalar, 0)
 #elif defined(__aarch64__)
-#define COMMON_VARIANTS(type) WHOLE_VARIANT(type, neon, CPU_NEON), WHOLE_VARIANT(type, scalar, 0)
+#define PLAIN_VARIANTS(type) PLAIN(type, neon, CPU_NEON), PLAIN(type, scalar, 0)
+#define BLOCK_VARIANTS(type) PLAIN_VARIANTS(type)
 #else
-#define COMMON_VARIANTS(type) WHOLE_VARIANT(type, scalar, 0)
+#define PLAIN_VARIANTS(type) PLAIN(type, scalar, 0)
+#define BLOCK_VARIANTS(type) PLAIN_VARIANTS(type)
 #endif
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
@@ -58,6 +73,8 @@ struct primitives {
     round_i16_fn *round_i16;
     round_i8_fn *round_i8;
     product_fn *product;
+    uint32_t integer_batches; /* 1 << enum rounding: batches so rounded stay integers, since all types
+                                 multiply them so */
 };
 
 extern const struct primitives primitives[]; /* best first; the last needs nothing */

@@ -397,7 +397,8 @@ static void values_that_do_not_fit_are_named(void **state) {
             for (size_t at = 0; v->encode && can_run(v->needs) && at < ROWS * COLS; at += 97)
                 for (int sign = -1; sign <= 1; sign += 2) {
                     struct unfit unfit = {0};
-                    memset(rows, 0, sizeof rows);
+                    for (size_t j = 0; j < ROWS * COLS; j++)
+                        rows[j] = 3;
                     rows[at] = (float)sign * cases[i].fits;
                     assert_true(v->encode(rows, ROWS, COLS, NULL, out, &unfit));
                     rows[at] = (float)sign * cases[i].unfit;
@@ -526,6 +527,29 @@ static struct inputs *inputs_new(size_t capacity, size_t n_cols, struct arena *a
     return inputs;
 }
 
+static float value_in_vector(const struct vector *x, size_t col) {
+    switch (x->kind) {
+    case ROUND_I16:
+        return x->i16[col] * x->scales[col / BLOCK_COLS];
+    case ROUND_I8:
+        return x->i8[col] * x->scales[col / BLOCK_COLS];
+    default:
+        return x->f32[col];
+    }
+}
+
+/* A batch is floats or integers, as the processor multiplies them. */
+static float value_in_batch(const struct inputs *inputs, enum rounding kind, size_t i, size_t col) {
+    if ((best_primitives()->integer_batches & 1u << kind) == 0)
+        return inputs->batch[kind][i * inputs->stride + col];
+    const struct batch *x = &inputs->integers[kind];
+    const size_t at = col / BLOCK_COLS * x->n_vectors + i;
+    const size_t in_group = col % BLOCK_COLS;
+    float integer = kind == ROUND_I16 ? x->i16[at * BLOCK_COLS + batch_order(in_group)]
+                                      : x->i8[at * BLOCK_COLS + in_group];
+    return integer * x->scales[at];
+}
+
 static void inputs_are_rounded_as_specified_by_any_number_of_threads(void **state) {
     (void)state;
     static float x[5 * 200], rounded[200];
@@ -543,11 +567,8 @@ static void inputs_are_rounded_as_specified_by_any_number_of_threads(void **stat
                             const struct vector *one = &inputs->one[kind];
                             round_plainly((enum rounding)kind, x + i * 200, n_cols, rounded);
                             for (size_t col = 0; col < n_cols; col++) {
-                                float got = count > 1 ? inputs->batch[kind][i * inputs->stride + col]
-                                            : kind == ROUND_NONE ? one->f32[col]
-                                            : kind == ROUND_I16
-                                                ? one->i16[col] * one->scales[col / BLOCK_COLS]
-                                                : one->i8[col] * one->scales[col / BLOCK_COLS];
+                                float got = count > 1 ? value_in_batch(inputs, (enum rounding)kind, i, col)
+                                                      : value_in_vector(one, col);
                                 assert_true(got == rounded[col]);
                             }
                         }
@@ -581,8 +602,10 @@ static void rounding_is_the_same_in_every_variant(void **state) {
             assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
             for (size_t g = 0; g < GROUPS; g++) {
                 int32_t sum = 0;
-                for (size_t i = 0; i < BLOCK_COLS; i++)
-                    sum += i8[0][g * BLOCK_COLS + i];
+                for (size_t i = g * BLOCK_COLS; i < (g + 1) * BLOCK_COLS; i++) {
+                    sum += i8[0][i];
+                    assert_true((float)i8[0][i] * x[i] >= 0 && i8[0][i] >= -127); /* no wrapping around */
+                }
                 assert_int_equal(sum, sums[0][g]);
             }
         }

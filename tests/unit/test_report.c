@@ -3,6 +3,7 @@
 #include "evaluate/page.c"
 #include "evaluate/plot.c"
 #include "evaluate/report.c"
+#include "evaluate/roofline.c"
 #include "evaluate/statistics.c"
 #include "evaluate/table.c"
 

@@ -16,12 +16,22 @@ INLINE q8_input q8_splat(const int16_t *x) {
     return (q8_input){(vi)_mm256_shuffle_epi8(all, even), (vi)_mm256_shuffle_epi8(all, odd)};
 }
 
+INLINE vi even_weights(vi weights) {
+    return (vi)_mm256_srai_epi16(_mm256_slli_epi16((__m256i)weights, 8), 8);
+}
+
+INLINE vi odd_weights(vi weights) {
+    return (vi)_mm256_srai_epi16((__m256i)weights, 8);
+}
+
+INLINE vi add_pairs(vi sum, vi weights, vi x) {
+    return sum + (vi)_mm256_madd_epi16((__m256i)weights, (__m256i)x);
+}
+
 typedef vi q8_sums; /* 32 * 127 * 32767 < 2^31 */
 
 INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
-    __m256i odd = _mm256_srai_epi16((__m256i)weights, 8);
-    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16((__m256i)weights, 8), 8);
-    *sums += (vi)_mm256_madd_epi16(even, (__m256i)x.even) + (vi)_mm256_madd_epi16(odd, (__m256i)x.odd);
+    *sums = add_pairs(add_pairs(*sums, even_weights(weights), x.even), odd_weights(weights), x.odd);
 }
 
 INLINE vi q8_total(q8_sums sums) {
@@ -38,6 +48,7 @@ INLINE vi q4_total(q4_sums sums) {
     return (vi)_mm256_madd_epi16((__m256i)sums, _mm256_set1_epi16(1));
 }
 
+#include "types/batch.h"
 #include "types/panels.h"
 #include "types/product.h"
 #include "types/quantized.h"
@@ -45,4 +56,6 @@ INLINE vi q4_total(q4_sums sums) {
 
 DEFINE_PANELS_MATVEC(q8, i16)
 DEFINE_PANELS_MATVEC(q4, i8)
+DEFINE_BATCH(q8)
+DEFINE_BATCH(q4)
 #endif

@@ -2,11 +2,14 @@
 #ifdef __x86_64__
 #include "types/x86/avx512.h"
 
+INLINE vi add_pairs(vi sum, vi weights, vi x) {
+    return sum + (vi)_mm512_madd_epi16((__m512i)weights, (__m512i)x);
+}
+
 typedef vi q8_sums; /* 32 * 127 * 32767 < 2^31 */
 
 INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
-    *sums += (vi)_mm512_madd_epi16((__m512i)even_weights(weights), (__m512i)x.even);
-    *sums += (vi)_mm512_madd_epi16((__m512i)odd_weights(weights), (__m512i)x.odd);
+    *sums = add_pairs(add_pairs(*sums, even_weights(weights), x.even), odd_weights(weights), x.odd);
 }
 
 INLINE vi q8_total(q8_sums sums) {
@@ -23,6 +26,7 @@ INLINE vi q4_total(q4_sums sums) {
     return (vi)_mm512_madd_epi16((__m512i)sums, _mm512_set1_epi16(1));
 }
 
+#include "types/batch.h"
 #include "types/panels.h"
 #include "types/product.h"
 #include "types/quantized.h"
@@ -30,4 +34,6 @@ INLINE vi q4_total(q4_sums sums) {
 
 DEFINE_PANELS_MATVEC(q8, i16)
 DEFINE_PANELS_MATVEC(q4, i8)
+DEFINE_BATCH(q8)
+DEFINE_BATCH(q4)
 #endif

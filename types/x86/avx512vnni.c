@@ -8,9 +8,13 @@ typedef struct {
     vi a, b;
 } q8_sums, q4_sums;
 
+INLINE vi add_pairs(vi sum, vi weights, vi x) {
+    return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)weights, (__m512i)x);
+}
+
 INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
-    sums->a = (vi)_mm512_dpwssd_epi32((__m512i)sums->a, (__m512i)even_weights(weights), (__m512i)x.even);
-    sums->b = (vi)_mm512_dpwssd_epi32((__m512i)sums->b, (__m512i)odd_weights(weights), (__m512i)x.odd);
+    sums->a = add_pairs(sums->a, even_weights(weights), x.even);
+    sums->b = add_pairs(sums->b, odd_weights(weights), x.odd);
 }
 
 INLINE vi q8_total(q8_sums sums) {
@@ -27,8 +31,11 @@ INLINE vi q4_total(q4_sums sums) {
     return sums.a + sums.b;
 }
 
+#include "types/batch.h"
 #include "types/panels.h"
 
 DEFINE_PANELS_MATVEC(q8, i16)
 DEFINE_PANELS_MATVEC(q4, i8)
+DEFINE_BATCH(q8)
+DEFINE_BATCH(q4)
 #endif
