@@ -2,14 +2,15 @@
 #include "evaluate/results.h"
 #include "evaluate/roofline.h"
 
+#include "lib/cpu.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define CELL 64
-#define CACHED_BYTES 64e6 /* a model that streams less may live in a large processor's cache */
 
 bool row_may_be_cached(const struct row *row) {
-    return row->streamed_bytes < CACHED_BYTES || row->roof_share > 1;
+    return row->streamed_bytes < 2 * (double)cpu_cache_bytes();
 }
 
 enum group { ALWAYS, PERPLEXITY, DIVERGENCE, SPEED };

@@ -191,3 +191,25 @@ unsigned cpu_online(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (unsigned)online : 1;
 }
+
+uint64_t cpu_cache_bytes(void) {
+    uint64_t largest = 0;
+#if defined __APPLE__
+    size_t size = sizeof largest;
+    if (sysctlbyname("hw.perflevel0.l2cachesize", &largest, &size, NULL, 0) != 0)
+        largest = 0;
+#elif defined __linux__
+    for (int index = 0; index < 8; index++) {
+        char path[64];
+        unsigned long long kib = 0;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", index);
+        FILE *file = fopen(path, "re");
+        if (!file)
+            break;
+        if (fscanf(file, "%lluK", &kib) == 1 && kib < 1ull << 30 && kib << 10 > largest)
+            largest = kib << 10;
+        fclose(file);
+    }
+#endif
+    return largest ? largest : (uint64_t)64 << 20;
+}

@@ -25,4 +25,8 @@ const char *cpu_level(void); /* the name of the highest level in use */
 const char *cpu_model_name(void); /* such as "AMD EPYC 7B13", or "unknown" */
 unsigned cpu_online(void); /* processors that this process may run on */
 
+/* The largest cache that one processor reaches, 64 MiB where the system does not say: what a model must exceed, several
+ * times, before its speed is that of memory. */
+uint64_t cpu_cache_bytes(void);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "infer/tokenizer/added_tokens.h"
 #include "infer/tokenizer/bpe.h"
+#include "infer/tokenizer/lists.h"
 #include "infer/tokenizer/pretokenize.h"
 #include "infer/tokenizer/unicode.h"
 #include "infer/utf8.h"
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define MAX_PREFIX 16
+#define MAX_MERGES (1u << 24)
 
 struct tokenizer {
     struct arena arena;
@@ -39,124 +41,116 @@ static bool has_type(const json_t *json, const char *type) {
     return strcmp(type_of(json), type) == 0;
 }
 
+static bool check_id(const struct tokenizer *t, const char *text, size_t size, uint64_t id,
+                     uint64_t vocab_size, struct error *error) {
+    return (id < vocab_size && id < UINT32_MAX) ||
+           fail(error, "%s: the token '%.*s' has id %llu, the model's vocabulary ends at %llu", t->name,
+                (int)size, text, (unsigned long long)id, (unsigned long long)vocab_size);
+}
+
 static bool read_id(const struct tokenizer *t, const char *text, const json_t *json, uint64_t vocab_size,
                     uint32_t *id, struct error *error) {
     json_int_t value = json_integer_value(json);
-    *id = 0;
+    *id = (uint32_t)value;
     if (!json_is_integer(json) || value < 0)
         return fail(error, "%s: the token '%s' has no id", t->name, text);
-    if ((uint64_t)value >= vocab_size || value >= UINT32_MAX)
-        return fail(error, "%s: the token '%s' has id %lld, the model's vocabulary ends at %llu", t->name,
-                    text, (long long)value, (unsigned long long)vocab_size);
-    *id = (uint32_t)value;
-    return true;
+    return check_id(t, text, strlen(text), (uint64_t)value, vocab_size, error);
 }
 
 /* How much room the vocabulary needs; added tokens that are in the model's own count twice, which does no
  * harm. */
 struct extent {
+    const struct tokenizer *tokenizer;
+    uint64_t vocab_size; /* the limit */
     size_t count, text_bytes;
     uint32_t size;
 };
 
-static bool extend(struct extent *extent, const struct tokenizer *t, const char *text, size_t text_size,
-                   const json_t *id_json, uint64_t vocab_size, struct error *error) {
-    uint32_t id;
-    if (!read_id(t, text, id_json, vocab_size, &id, error))
+static bool extend(void *context, const char *text, size_t size, uint64_t id, struct error *error) {
+    struct extent *extent = context;
+    if (!check_id(extent->tokenizer, text, size, id, extent->vocab_size, error))
         return false;
     extent->count++;
-    extent->text_bytes += text_size;
+    extent->text_bytes += size;
     if (extent->size <= id)
-        extent->size = id + 1;
+        extent->size = (uint32_t)id + 1;
     return true;
 }
 
-static bool measure(const struct tokenizer *t, const json_t *vocab, const json_t *added, uint64_t vocab_size,
-                    struct extent *extent, struct error *error) {
-    const char *text;
-    json_t *value;
+static bool measure(const struct lists *lists, const json_t *added, struct extent *extent,
+                    struct error *error) {
+    const char *name = extent->tokenizer->name;
+    const json_t *token;
     size_t i;
-    json_object_foreach((json_t *)vocab, text, value) {
-        if (!extend(extent, t, text, strlen(text), value, vocab_size, error))
+    if (!lists_each_token(lists, extend, extent, error))
+        return false;
+    if (extent->count > extent->vocab_size)
+        return fail(error, "%s: the tokenizer has %zu tokens, the model's vocabulary ends at %llu", name,
+                    extent->count, (unsigned long long)extent->vocab_size);
+    json_array_foreach(added, i, token) {
+        const json_t *content = json_object_get(token, "content");
+        const char *text = json_string_value(content);
+        uint32_t id;
+        if (!text || !*text)
+            return fail(error, "%s: the added token %zu has no content", name, i);
+        if (!read_id(extent->tokenizer, text, json_object_get(token, "id"), extent->vocab_size, &id, error) ||
+            !extend(extent, text, strlen(text), id, error))
             return false;
     }
-    json_array_foreach(added, i, value) {
-        const json_t *content = json_object_get(value, "content");
-        if (!json_is_string(content) || json_string_length(content) == 0)
-            return fail(error, "%s: the added token %zu has no content", t->name, i);
-        if (!extend(extent, t, json_string_value(content), json_string_length(content),
-                    json_object_get(value, "id"), vocab_size, error))
-            return false;
-    }
     return true;
 }
 
-static bool read_vocab(struct tokenizer *t, const json_t *vocab, struct error *error) {
-    const char *text;
-    json_t *value;
-    json_object_foreach((json_t *)vocab, text, value) {
-        uint32_t id = (uint32_t)json_integer_value(value);
-        if (!vocab_add(&t->vocab, id, text, strlen(text)))
-            return fail(error, "%s: the tokens '%s' and '%s' both have id %u", t->name,
-                        t->vocab.tokens[id].text, text, id);
-    }
-    return true;
+static bool add_token(void *context, const char *text, size_t size, uint64_t id, struct error *error) {
+    struct tokenizer *t = context;
+    uint32_t known;
+    if (vocab_add(&t->vocab, (uint32_t)id, text, size))
+        return true;
+    if (vocab_find(&t->vocab, text, size, &known))
+        return fail(error, "%s: the token '%.*s' is in the vocabulary twice", t->name, (int)size, text);
+    return fail(error, "%s: the tokens '%s' and '%.*s' both have id %u", t->name, t->vocab.tokens[id].text,
+                (int)size, text, (unsigned)id);
 }
 
-/* "a b" or ["a", "b"] */
-static bool merge_parts(const json_t *json, const char *texts[2], size_t sizes[2]) {
-    if (json_is_array(json) && json_array_size(json) == 2) {
-        for (size_t i = 0; i < 2; i++) {
-            const json_t *part = json_array_get(json, i);
-            texts[i] = json_string_value(part);
-            sizes[i] = json_string_length(part);
-        }
-        return texts[0] && texts[1];
-    }
-    const char *text = json_string_value(json), *space = text ? strchr(text, ' ') : NULL;
-    if (!space || strchr(space + 1, ' '))
+static bool count_merge(void *context, size_t rank, const char *const texts[2], const size_t sizes[2],
+                        struct error *error) {
+    (void)texts, (void)sizes;
+    *(size_t *)context = rank + 1;
+    return rank < MAX_MERGES || fail(error, "the tokenizer has over %u merges", MAX_MERGES);
+}
+
+struct merging {
+    struct tokenizer *tokenizer;
+    struct buffer joined;
+};
+
+static bool add_merge(void *context, size_t rank, const char *const texts[2], const size_t sizes[2],
+                      struct error *error) {
+    struct merging *m = context;
+    struct tokenizer *t = m->tokenizer;
+    struct merge merge = {.rank = (uint32_t)rank};
+    m->joined.size = 0;
+    if (!buffer_append(&m->joined, texts[0], sizes[0], error) ||
+        !buffer_append(&m->joined, texts[1], sizes[1], error))
         return false;
-    texts[0] = text;
-    texts[1] = space + 1;
-    sizes[0] = (size_t)(space - text);
-    sizes[1] = strlen(texts[1]);
-    return true;
-}
-
-/* Finds the tokens of a merge and of its result. */
-static bool resolve_merge(const struct tokenizer *t, size_t rank, const json_t *json, struct buffer *joined,
-                          struct merge *merge, struct error *error) {
-    const char *texts[2];
-    size_t sizes[2];
-    if (!merge_parts(json, texts, sizes))
-        return fail(error, "%s: the merge %zu is not two tokens", t->name, rank);
-    joined->size = 0;
-    if (!buffer_append(joined, texts[0], sizes[0], error) ||
-        !buffer_append(joined, texts[1], sizes[1], error))
-        return false;
-    merge->rank = (uint32_t)rank;
-    if (!vocab_find(&t->vocab, texts[0], sizes[0], &merge->left) ||
-        !vocab_find(&t->vocab, texts[1], sizes[1], &merge->right) ||
-        !vocab_find(&t->vocab, joined->data, joined->size, &merge->result))
+    if (!vocab_find(&t->vocab, texts[0], sizes[0], &merge.left) ||
+        !vocab_find(&t->vocab, texts[1], sizes[1], &merge.right) ||
+        !vocab_find(&t->vocab, m->joined.data, m->joined.size, &merge.result))
         return fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary",
                     t->name, rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
+    bpe_add_merge(&t->bpe, merge);
     return true;
 }
 
-static bool read_merges(struct tokenizer *t, const json_t *merges, struct error *error) {
-    if (!json_is_array(merges))
+static bool read_merges(struct tokenizer *t, const struct lists *lists, struct error *error) {
+    size_t count = 0;
+    if (!lists->merges.text)
         return fail(error, "%s: the tokenizer has no merges", t->name);
-    if (!bpe_init(&t->bpe, &t->vocab, json_array_size(merges), &t->arena, error))
+    if (!lists_each_merge(lists, count_merge, &count, error) ||
+        !bpe_init(&t->bpe, &t->vocab, count, &t->arena, error))
         return false;
-    struct buffer joined = {0};
-    bool good = true;
-    for (size_t rank = 0; rank < json_array_size(merges) && good; rank++) {
-        struct merge merge;
-        good = resolve_merge(t, rank, json_array_get(merges, rank), &joined, &merge, error);
-        if (good)
-            bpe_add_merge(&t->bpe, merge);
-    }
-    buffer_free(&joined);
+    struct merging merging = {.tokenizer = t};
+    bool good = lists_each_merge(lists, add_merge, &merging, error);
+    buffer_free(&merging.joined);
     return good;
 }
 
@@ -187,14 +181,6 @@ static bool read_model_settings(struct tokenizer *t, const json_t *model, struct
         return fail(error, "%s: the tokenizer's byte_fallback is not supported", t->name);
     t->bpe.ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
     return true;
-}
-
-static bool read_model(struct tokenizer *t, const json_t *model, struct error *error) {
-    if (!has_type(model, "BPE"))
-        return fail(error, "%s: a tokenizer of type '%s' is not supported, only BPE is", t->name,
-                    type_of(model));
-    return read_vocab(t, json_object_get(model, "vocab"), error) &&
-           read_merges(t, json_object_get(model, "merges"), error) && read_model_settings(t, model, error);
 }
 
 /* A Sequence of canonical normal forms is the last of them. */
@@ -267,8 +253,9 @@ static bool read_added_token(struct tokenizer *t, const json_t *json, uint32_t *
     return !token->normalized || keep_normalized(t, token, error);
 }
 
-static bool read_added_tokens(struct tokenizer *t, const json_t *list, size_t n_model, struct error *error) {
-    uint32_t next = (uint32_t)n_model;
+static bool read_added_tokens(struct tokenizer *t, const json_t *list, uint32_t n_model,
+                              struct error *error) {
+    uint32_t next = n_model;
     t->n_added = json_array_size(list);
     t->added = ARENA_NEW(&t->arena, struct added_token, t->n_added + 1, error);
     for (size_t i = 0; t->added && i < t->n_added; i++)
@@ -327,39 +314,48 @@ static bool read_post_processor(struct tokenizer *t, const json_t *json, struct 
 }
 
 /* Truncation and padding are left alone, as transformers leaves them. */
-static bool read_all(struct tokenizer *t, const json_t *json, uint64_t vocab_size, struct error *error) {
-    const json_t *model = json_object_get(json, "model"), *vocab = json_object_get(model, "vocab"),
-                 *added = json_object_get(json, "added_tokens"), *decoder = json_object_get(json, "decoder");
-    struct extent extent = {0};
-    if (!json_is_object(vocab))
+static bool read_all(struct tokenizer *t, const json_t *json, const struct lists *lists, uint64_t vocab_size,
+                     struct error *error) {
+    const json_t *model = json_object_get(json, "model"), *added = json_object_get(json, "added_tokens"),
+                 *decoder = json_object_get(json, "decoder");
+    struct extent extent = {.tokenizer = t, .vocab_size = vocab_size};
+    if (!has_type(model, "BPE"))
+        return fail(error, "%s: a tokenizer of type '%s' is not supported, only BPE is", t->name,
+                    type_of(model));
+    if (!lists->vocab.text)
         return fail(error, "%s: the tokenizer has no vocabulary", t->name);
     if (!has_type(decoder, "ByteLevel"))
         return fail(error, "%s: the decoder '%s' is not supported, only ByteLevel is", t->name,
                     type_of(decoder));
-    return measure(t, vocab, added, vocab_size, &extent, error) &&
-           vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error) &&
-           read_model(t, model, error) && read_normalizer(t, json_object_get(json, "normalizer"), error) &&
-           read_added_tokens(t, added, json_object_size(vocab), error) &&
+    if (!measure(lists, added, &extent, error) ||
+        !vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error))
+        return false;
+    uint32_t n_model = (uint32_t)(extent.count - json_array_size(added));
+    return lists_each_token(lists, add_token, t, error) && read_merges(t, lists, error) &&
+           read_model_settings(t, model, error) &&
+           read_normalizer(t, json_object_get(json, "normalizer"), error) &&
+           read_added_tokens(t, added, n_model, error) &&
            pretokenizer_read(&t->pretokenizer, t->name, json_object_get(json, "pre_tokenizer"), error) &&
            read_post_processor(t, json_object_get(json, "post_processor"), error);
 }
 
 struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
                                 struct error *error) {
-    json_t *tree = json_read(name, json, size, error);
-    if (!tree)
+    struct lists lists;
+    json_t *rest = lists_open(&lists, name, json, size, error);
+    if (!rest)
         return NULL;
     struct arena arena = {0};
     struct tokenizer *t = ARENA_NEW(&arena, struct tokenizer, 1, error);
     if (t) {
         t->arena = arena;
         t->name = arena_text(&t->arena, name, strlen(name), error);
-        if (!t->name || !read_all(t, tree, vocab_size, error)) {
+        if (!t->name || !read_all(t, rest, &lists, vocab_size, error)) {
             tokenizer_free(t);
             t = NULL;
         }
     }
-    json_decref(tree);
+    json_decref(rest);
     return t;
 }
 

@@ -54,6 +54,7 @@ static void there_is_a_processor_with_a_name(void **state) {
     const char *name = cpu_model_name();
     assert_true(strlen(name) > 0 && name[0] != ' ' && name[strlen(name) - 1] != ' ');
     assert_true(cpu_online() >= 1);
+    assert_true(cpu_cache_bytes() >= 64 << 10 && cpu_cache_bytes() <= (uint64_t)4 << 30);
 }
 
 int main(void) {
