@@ -261,9 +261,9 @@ static void put_conventions(struct page *page, const struct evaluation *e) {
         put(page, "<dt>Text</dt><dd>");
         put_text(page, e->text);
         put(page,
-            ": %zu windows of %zu tokens without overlap, each from an empty cache, its last %zu tokens "
+            ": %zu window%s of %zu tokens without overlap, each from an empty cache, its last %zu tokens "
             "scored</dd>\n",
-            e->windows, e->context, e->scored);
+            e->windows, e->windows == 1 ? "" : "s", e->context, e->scored);
     }
     if (e->has_divergence)
         put(page,

@@ -152,8 +152,8 @@ static bool print_notes(const struct evaluation *e, struct buffer *to, struct er
     for (size_t i = 0; i < e->n_rows; i++)
         cached |= e->has_speed && row_may_be_cached(&e->rows[i]);
     if (e->has_perplexity || e->has_divergence)
-        if (!buffer_printf(to, error, "\ntext: %s, %zu windows of %zu tokens, the last %zu of each scored\n",
-                           e->text, e->windows, e->context, e->scored))
+        if (!buffer_printf(to, error, "\ntext: %s, %zu window%s of %zu tokens, the last %zu of each scored\n",
+                           e->text, e->windows, e->windows == 1 ? "" : "s", e->context, e->scored))
             return false;
     if (e->has_divergence && !buffer_printf(to, error, "KL and top token: against %s\n", e->reference))
         return false;

@@ -12,7 +12,8 @@ struct scan {
 };
 
 static char skip_space(struct scan *scan) {
-    while (scan->at < scan->end && strchr(" \t\r\n", *scan->at) && *scan->at)
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
         scan->at++;
     return scan->at < scan->end ? *scan->at : '\0';
 }

@@ -30,7 +30,7 @@ static struct evaluation example(void) {
             .agreement = 1 - 0.01 * (double)i,
             .prefill = 45.25,
             .decode = 8 << i,
-            .streamed_bytes = 3e9 / (1 << i),
+            .streamed_bytes = 3e10 / (1 << i), /* far beyond any cache */
             .bandwidth = 24e9,
             .roof_share = 0.8,
         };
@@ -103,10 +103,8 @@ static void the_table_says_how_it_was_measured(void **unused) {
 static void small_models_are_marked(void **unused) {
     (void)unused;
     struct evaluation evaluation = example();
-    evaluation.rows[2].streamed_bytes = 2e6;
-    evaluation.rows[1].roof_share = 1.2;
+    evaluation.rows[2].streamed_bytes = 2e3;
     struct buffer text = printed(print_table, &evaluation);
-    assert_has(&text, "*120");
     assert_has(&text, "*80");
     assert_has(&text, "no measurement of memory");
     buffer_free(&text);

@@ -48,14 +48,15 @@ INLINE vi q4_total(q4_sums sums) {
     return (vi)_mm256_madd_epi16((__m256i)sums, _mm256_set1_epi16(1));
 }
 
-#include "types/batch.h"
 #include "types/panels.h"
 #include "types/product.h"
 #include "types/quantized.h"
 #include "types/round.h"
 
+#include "types/batch.h" /* builds on panels.h */
+
 DEFINE_PANELS_MATVEC(q8, i16)
 DEFINE_PANELS_MATVEC(q4, i8)
-DEFINE_BATCH(q8)
-DEFINE_BATCH(q4)
+DEFINE_BATCH(q8, Q8_WORDS)
+DEFINE_BATCH(q4, Q4_WORDS)
 #endif

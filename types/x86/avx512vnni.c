@@ -31,11 +31,12 @@ INLINE vi q4_total(q4_sums sums) {
     return sums.a + sums.b;
 }
 
-#include "types/batch.h"
 #include "types/panels.h"
+
+#include "types/batch.h" /* builds on panels.h */
 
 DEFINE_PANELS_MATVEC(q8, i16)
 DEFINE_PANELS_MATVEC(q4, i8)
-DEFINE_BATCH(q8)
-DEFINE_BATCH(q4)
+DEFINE_BATCH(q8, Q8_WORDS)
+DEFINE_BATCH(q4, Q4_WORDS)
 #endif
