@@ -10,14 +10,18 @@ INLINE float largest_magnitude(const float *x) {
     return bits_float((uint32_t)largest);
 }
 
-/* Rounds one group to integers up to `limit`, by the trick of ROUNDER, and returns its scale. */
-INLINE float round_group(const float *x, float limit, int32_t *q) {
-    float scale = largest_magnitude(x) / limit;
+/* Rounds one group to integers up to `limit`, by the trick of ROUNDER, and returns its scale. A ratio exceeds
+ * the limit only where the scale is so small that it lost digits. */
+INLINE float round_group(const float *x, int32_t limit, int32_t *q) {
+    const float scale = largest_magnitude(x) / (float)limit;
+    if (scale == 0) {
+        memset(q, 0, BLOCK_COLS * sizeof *q);
+        return 0;
+    }
     for (size_t i = 0; i < BLOCK_COLS; i++) {
-        float ratio = scale == 0 ? 0 : x[i] / scale;
-        ratio = ratio < -limit ? -limit : ratio;
-        ratio = ratio > limit ? limit : ratio;
-        q[i] = (int32_t)(float_bits(ratio + ROUNDER) - 0x4b400000);
+        int32_t integer = (int32_t)(float_bits(x[i] / scale + ROUNDER) - 0x4b400000);
+        integer = integer < -limit ? -limit : integer;
+        q[i] = integer > limit ? limit : integer;
     }
     return scale;
 }

@@ -30,7 +30,7 @@ prepare() {
 
 # Appends "prefill decode" in tokens a second to $work/theirs.LEVEL.
 measure_theirs() {
-    "$llama/llama-bench" -t "$threads" -p 512 -n 32 -r 1 -o json -m "$work/${theirs[$1]}.gguf" 2> /dev/null |
+    "$llama/llama-bench" -t "$threads" -p 128 -n 32 -r 1 -o json -m "$work/${theirs[$1]}.gguf" 2> /dev/null |
         sed -n 's/.*"avg_ts": \([0-9.]*\).*/\1/p' | paste -sd ' ' >> "$work/theirs.$1"
 }
 
@@ -64,6 +64,6 @@ for ((round = 0; round < rounds; round++)); do
 done
 echo "$ours, $threads threads, medians of $rounds rounds in turn; tokens a second"
 echo
-echo "| level | prefill 512: llama.cpp | ours | ratio | decode: llama.cpp | ours | ratio | our share of the roof | spread of decode |"
+echo "| level | prefill of 128: llama.cpp | ours | ratio | decode: llama.cpp | ours | ratio | our share of the roof | spread of decode |"
 echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 for level in "${levels[@]}"; do row "$level"; done
