@@ -36,7 +36,7 @@ all: $(patsubst %,$(BIN)/%,$(PROGRAMS)) compile_commands.json
 define archive_rule
 $(BUILD)/$(1).a: $(call objects,$(1))
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@ar qcs $$@ $$^
 endef
 $(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
 
