@@ -110,9 +110,8 @@ install: all
 
 compile_commands.json: Makefile $(foreach folder,$(LAYERS) $(PROGRAMS),$(call sources,$(folder)))
 	@{ echo '['; separator=''; for file in $(filter %.c,$^); do \
-	    printf '%s{"directory": "%s", "file": "%s", "command": "%s -D_GNU_SOURCE -std=c11 -I. -pthread -c %s"}' \
-	        "$$separator" "$(CURDIR)" "$$file" "$(CC)" "$$file"; separator=',\
-	'; done; echo; echo ']'; } > $@
+	    printf '%b{"directory": "%s", "file": "%s", "command": "%s -D_GNU_SOURCE -std=c11 -I. -pthread -c %s"}' \
+	        "$$separator" "$(CURDIR)" "$$file" "$(CC)" "$$file"; separator=',\n'; done; echo; echo ']'; } > $@
 
 clean:
 	rm -rf $(BUILD) $(BIN) compile_commands.json
