@@ -6,7 +6,6 @@
 #include "models/recipe.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,10 +13,6 @@ struct request {
     const char *dtype;
     struct common common;
 };
-
-static struct pool *pool_asked(const struct common *common, struct error *error) {
-    return pool_new(common->n_threads < UINT_MAX ? (unsigned)common->n_threads : UINT_MAX, error);
-}
 
 /* A model whose tokenizer does not load could not be run: better said now. */
 static bool check_tokenizer(const struct import *import, struct error *error) {
@@ -91,7 +86,7 @@ static bool convert(const struct request *request, const char *in, const char *o
         return false;
     if (request->common.verbose)
         describe(&import.config);
-    struct pool *pool = pool_asked(&request->common, error);
+    struct pool *pool = pool_new(request->common.n_threads, error);
     bool ok = pool && encode(request, &import, out, pool, arena, error);
     pool_free(pool);
     import_close(&import);

@@ -11,7 +11,6 @@
 #include "lib/options.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 
 #define MAX_TEXT ((uint64_t)1 << 30)
@@ -316,8 +315,7 @@ static bool evaluate(struct request *request, struct error *error) {
     if (!check_request(request, error) || !check_outputs(request, error))
         return false;
     choose_measures(request);
-    uint64_t n_threads = request->common.n_threads;
-    bench.pool = pool_new(n_threads < UINT_MAX ? (unsigned)n_threads : UINT_MAX, error);
+    bench.pool = pool_new(request->common.n_threads, error);
     bool good = bench.pool && read_text(&bench, error);
     if (good) {
         bench.evaluation.machine = machine_here(pool_size(bench.pool), &bench.arena);

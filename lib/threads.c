@@ -3,6 +3,7 @@
 #include "lib/cpu.h"
 #include "lib/progress.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -164,12 +165,12 @@ static unsigned one_per_processor(void) {
     return n < THREADS_MAX ? n : THREADS_MAX;
 }
 
-struct pool *pool_new(unsigned n_threads, struct error *error) {
+struct pool *pool_new(uint64_t n_threads, struct error *error) {
     if (n_threads > THREADS_MAX) {
-        fail(error, "%u threads are more than the %u that are possible", n_threads, THREADS_MAX);
+        fail(error, "%" PRIu64 " threads are more than the %u that are possible", n_threads, THREADS_MAX);
         return NULL;
     }
-    struct pool *pool = allocate(n_threads ? n_threads : one_per_processor(), error);
+    struct pool *pool = allocate(n_threads ? (unsigned)n_threads : one_per_processor(), error);
     for (unsigned i = 1; pool && i < pool->n_threads; i++) {
         pool->members[i] = (struct member){.pool = pool, .index = i};
         int number = pthread_create(&pool->members[i].thread, NULL, member_main, &pool->members[i]);

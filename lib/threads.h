@@ -12,7 +12,7 @@ struct pool;
 
 /* n_threads 0 means one per online processor. At most THREADS_MAX. */
 #define THREADS_MAX 256
-struct pool *pool_new(unsigned n_threads, struct error *error);
+struct pool *pool_new(uint64_t n_threads, struct error *error);
 void pool_free(struct pool *pool); /* NULL is fine */
 unsigned pool_size(const struct pool *pool);
 

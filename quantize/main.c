@@ -7,7 +7,6 @@
 #include "quantize/rules.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 
 struct request {
@@ -16,10 +15,6 @@ struct request {
     bool dry_run;
     struct common common;
 };
-
-static struct pool *pool_asked(const struct common *common, struct error *error) {
-    return pool_new(common->n_threads < UINT_MAX ? (unsigned)common->n_threads : UINT_MAX, error);
-}
 
 /* ---- The plan ---- */
 
@@ -85,7 +80,7 @@ static bool check_tokenizer(const struct import *import, struct error *error) {
 static bool write_model(const struct request *request, struct import *import, const struct encode_plan *plan,
                         const struct encode_totals *totals, const char *out, struct error *error) {
     double started = clock_seconds();
-    struct pool *pool = pool_asked(&request->common, error);
+    struct pool *pool = pool_new(request->common.n_threads, error);
     bool ok = pool && (import->is_qm || check_tokenizer(import, error)) &&
               encode_model(import, plan, out, request->common.force, pool, "quantize", request->common.quiet,
                            error);

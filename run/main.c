@@ -6,7 +6,6 @@
 #include "run/conversation.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -191,8 +190,7 @@ static bool run_model(struct request *request, const struct model *model, const 
                     model->config.context);
     if (!generation_open(&generation, model, tokenizer, &request->sampling, error))
         return false;
-    uint64_t n_threads = request->common.n_threads;
-    struct pool *pool = pool_new(n_threads < UINT_MAX ? (unsigned)n_threads : UINT_MAX, error);
+    struct pool *pool = pool_new(request->common.n_threads, error);
     bool good = pool && (request->chat ? talk : write_on)(request, &generation, pool, error);
     generation_close(&generation);
     pool_free(pool);

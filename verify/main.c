@@ -5,7 +5,6 @@
 #include "verify/checks.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -198,8 +197,7 @@ static int check_file(const struct request *request, const char *path) {
 }
 
 static bool verify(struct request *request, const struct text_list *paths, int *status, struct error *error) {
-    uint64_t n_threads = request->common.n_threads;
-    request->pool = pool_new(n_threads < UINT_MAX ? (unsigned)n_threads : UINT_MAX, error);
+    request->pool = pool_new(request->common.n_threads, error);
     for (size_t i = 0; request->pool && i < paths->count; i++) {
         int one = check_file(request, paths->items[i]);
         *status = one > *status ? one : *status;
