@@ -52,6 +52,7 @@ $(BUILD)/%.c.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+$(BUILD)/assets/assets.S.o: $(wildcard assets/*.tsv assets/pocket/*.txt)
 $(BUILD)/%.S.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -I. -c -o $@ $<

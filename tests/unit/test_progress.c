@@ -2,6 +2,7 @@
 #include "lib/progress.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,6 +38,20 @@ static size_t read_waiting(int from, char *text, size_t size) {
     return strlen(text);
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), wanted = strlen(end);
+    return length >= wanted && strcmp(text + length - wanted, end) == 0;
+}
+
+/* What a terminal shows, up to `end`: the system hands it on piece by piece, in its own time. */
+static void read_until(int terminal, const char *end, char *text, size_t size) {
+    struct pollfd ready = {.fd = terminal, .events = POLLIN};
+    size_t length = 0;
+    text[0] = '\0';
+    while (!ends_with(text, end) && poll(&ready, 1, 60000) == 1)
+        length += read_waiting(terminal, text + length, size - length);
+}
+
 static void a_terminal_sees_the_bar_and_its_end(void **state) {
     (void)state;
     char text[1000];
@@ -45,10 +60,11 @@ static void a_terminal_sees_the_bar_and_its_end(void **state) {
         skip();
     int screen = open(ptsname(terminal), O_RDWR | O_NOCTTY);
     work_halfway(screen, false);
-    size_t length = read_waiting(terminal, text, sizeof text);
+    const char *cleared = " left\r\033[K"; /* back to the line's start, which is wiped */
+    read_until(terminal, cleared, text, sizeof text);
+    assert_true(ends_with(text, cleared));
     assert_non_null(strstr(text, "convert [===============               ]  50%  "));
-    assert_non_null(strstr(text, " MB/s  0:00 left"));
-    assert_string_equal(text + length - 4, "\r\033[K"); /* back to the line's start, and cleared */
+    assert_non_null(strstr(text, "B/s  0:"));
     work_halfway(screen, true);
     assert_int_equal(read_waiting(terminal, text, sizeof text), 0);
     close(screen);
