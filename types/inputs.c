@@ -114,8 +114,8 @@ static void round_to_integers(enum rounding kind, const float *x, size_t n_cols,
     for (size_t group = 0; group < n_groups; group++) {
         const size_t at = group * count + i;
         int16_t i16[BLOCK_COLS];
-        const struct vector rounded = {
-            kind, BLOCK_COLS, NULL, i16, to->i8 + at * BLOCK_COLS, to->scales + at, to->sums + at};
+        int8_t *i8 = kind == ROUND_I8 ? to->i8 + at * BLOCK_COLS : NULL;
+        const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, i8, to->scales + at, to->sums + at};
         round_part(&rounded, x + group * BLOCK_COLS, smaller(n_cols - group * BLOCK_COLS, BLOCK_COLS), 0, 1);
         for (size_t col = 0; kind == ROUND_I16 && col < BLOCK_COLS; col++)
             to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
