@@ -7,7 +7,10 @@
  *   even_weights(words), odd_weights(words)   columns 0 and 2, and 1 and 3, as pairs of 16-bit integers
  *   add_pairs(sum, weights, x)                adds both products of each pair to its lane's 32-bit sum
  *
- * The inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
+ *   q4_from(pairs)                            q4's sums of a block that begin at two 16-bit integers a lane
+ *
+ * The sums of q4 begin at what the offset of its weights takes off, so nothing has to be subtracted. The
+ * inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
 
 #define GROUP (8 / PARTS) /* 8 registers of sums */
 /* Unrolled whole, the adds of a loop over words are put off until all products are there, and those spill. */
@@ -59,7 +62,10 @@ INLINE void q4_ready(const struct q4_block *block, vi words[Q4_WORDS][PARTS]) {
 
 INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], const struct batch *x, size_t at,
                     size_t count, float *sums) {
-    q4_sums totals[GROUP][PARTS] = {0};
+    q4_sums totals[GROUP][PARTS];
+    for (size_t i = 0; i < count; i++)
+        for (size_t p = 0; p < PARTS; p++)
+            totals[i][p] = q4_from(splat_word(x->offsets[at + i]));
     LOOP_AS_WRITTEN
     for (size_t k = 0; k < Q4_WORDS; k++)
         for (size_t i = 0; i < count; i++) {
@@ -69,9 +75,20 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
         }
     for (size_t i = 0; i < count; i++)
         for (size_t p = 0; p < PARTS; p++)
-            add_to_sums(sums + i * PANEL_ROWS + p * LANES, q4_total(totals[i][p]) - 8 * x->sums[at + i],
-                        block->scales + p * LANES, x->scales[at + i]);
+            add_to_sums(sums + i * PANEL_ROWS + p * LANES, q4_total(totals[i][p]), block->scales + p * LANES,
+                        x->scales[at + i]);
 }
+
+/* Each count has code of its own, so that its sums live in registers. */
+#define MEET(type, n)                                                                                        \
+    case n:                                                                                                  \
+        type##_meet(block, words, x, at + i, n, sums + i * PANEL_ROWS);                                      \
+        break;
+#if PARTS == 1
+#define MEET_MORE(type) MEET(type, 4) MEET(type, 5) MEET(type, 6) MEET(type, 7)
+#else
+#define MEET_MORE(type)
+#endif
 
 #define DEFINE_BATCH(type, n_words)                                                                          \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row,          \
@@ -85,7 +102,6 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
             size_t i = 0;                                                                                    \
             for (; i + GROUP <= count; i += GROUP)                                                           \
                 type##_meet(block, words, x, at + i, GROUP, sums + i * PANEL_ROWS);                          \
-            for (; i < count; i++)                                                                           \
-                type##_meet(block, words, x, at + i, 1, sums + i * PANEL_ROWS);                              \
+            switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                 \
         }                                                                                                    \
     }

@@ -6,31 +6,30 @@
 #include <string.h>
 
 /* Groups are what blocks are across, so that each block meets one scale. */
-static size_t padded(size_t n_cols) {
-    return (n_cols + BLOCK_COLS - 1) / BLOCK_COLS * BLOCK_COLS;
+static size_t padded(size_t n_cols, size_t run) {
+    return (n_cols + run - 1) / run * run;
 }
 
-/* One cache line more than the vector, so that the same column of many vectors does not always fall into the
- * same cache set. */
-static size_t batch_stride(size_t n_cols) {
-    return padded(n_cols) + 16;
-}
-
-/* In a batch's memory: scales, sums, and up to 2 bytes a column, together less than its floats. */
-static void lay_out_integers(struct inputs *inputs, enum rounding kind) {
-    const size_t n_groups = inputs->capacity * padded(inputs->max_cols) / BLOCK_COLS;
-    float *scales = inputs->batch[kind];
-    int32_t *sums = (int32_t *)(void *)(scales + n_groups);
-    inputs->integers[kind] = (struct batch){.scales = scales, .sums = sums};
+static bool allocate_batch(struct batch *batch, enum rounding kind, size_t n_vectors, size_t max_cols,
+                           struct arena *arena, struct error *error) {
+    if ((best_primitives()->integer_batches & 1u << kind) == 0) {
+        batch->f32 = arena_alloc(arena, n_vectors, padded(max_cols, TILE_COLS) * sizeof(float), error);
+        return batch->f32 != NULL;
+    }
+    const size_t n = padded(max_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
+    batch->scales = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->scales, error);
     if (kind == ROUND_I16)
-        inputs->integers[kind].i16 = (int16_t *)(void *)(sums + n_groups);
-    else
-        inputs->integers[kind].i8 = (int8_t *)(void *)(sums + n_groups);
+        batch->i16 = arena_alloc(arena, n_vectors, n * sizeof *batch->i16, error);
+    else {
+        batch->i8 = arena_alloc(arena, n_vectors, n * sizeof *batch->i8, error);
+        batch->offsets = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->offsets, error);
+    }
+    return batch->scales && (kind == ROUND_I16 ? batch->i16 != NULL : batch->i8 && batch->offsets);
 }
 
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,
                  struct error *error) {
-    const size_t n = padded(max_cols), n_groups = n / BLOCK_COLS;
+    const size_t n = padded(max_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
     *inputs = (struct inputs){.capacity = capacity, .max_cols = max_cols};
     float *f32 = ARENA_NEW(arena, float, n, error);
     int16_t *i16 = ARENA_NEW(arena, int16_t, n, error);
@@ -43,12 +42,9 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct
     inputs->one[ROUND_I16] = (struct vector){.kind = ROUND_I16, .i16 = i16, .scales = scales, .sums = sums};
     inputs->one[ROUND_I8] =
         (struct vector){.kind = ROUND_I8, .i8 = i8, .scales = scales + n_groups, .sums = sums + n_groups};
-    for (int kind = 0; kind < ROUNDINGS && capacity > 1; kind++) {
-        inputs->batch[kind] = arena_alloc(arena, capacity, batch_stride(max_cols) * sizeof(float), error);
-        if (!inputs->batch[kind])
+    for (int kind = 0; kind < ROUNDINGS && capacity > 1; kind++)
+        if (!allocate_batch(&inputs->batch[kind], (enum rounding)kind, capacity, max_cols, arena, error))
             return false;
-        lay_out_integers(inputs, (enum rounding)kind);
-    }
     return true;
 }
 
@@ -82,62 +78,74 @@ static void round_part(const struct vector *to, const float *x, size_t n_cols, s
 static void set_one(struct inputs *inputs, const float *x, size_t n_cols, uint32_t kinds, unsigned thread,
                     unsigned n_threads) {
     size_t begin, end;
-    share_of(padded(n_cols) / BLOCK_COLS, 1, thread, n_threads, &begin, &end);
+    share_of(padded(n_cols, BLOCK_COLS) / BLOCK_COLS, 1, thread, n_threads, &begin, &end);
     for (int kind = 0; kind < ROUNDINGS; kind++)
         if (begin < end && kinds & 1u << kind)
             round_part(&inputs->one[kind], x, n_cols, begin, end);
 }
 
-/* One vector as floats that hold rounded values. */
+/* One group, rounded to floats. */
 static void round_to_floats(enum rounding kind, const float *x, size_t n_cols, float *to) {
-    const size_t n_groups = padded(n_cols) / BLOCK_COLS;
-    for (size_t group = 0; group < n_groups; group++, to += BLOCK_COLS) {
-        int16_t i16[BLOCK_COLS];
-        int8_t i8[BLOCK_COLS];
-        float scale;
-        int32_t sum;
-        /* A vector of this one group. */
-        const struct vector rounded = {kind, BLOCK_COLS, to, i16, i8, &scale, &sum};
-        round_part(&rounded, x + group * BLOCK_COLS, smaller(n_cols - group * BLOCK_COLS, BLOCK_COLS), 0, 1);
-        for (size_t i = 0; i < BLOCK_COLS; i++)
-            if (kind == ROUND_I16)
-                to[i] = (float)i16[i] * scale;
-            else if (kind == ROUND_I8)
-                to[i] = (float)i8[i] * scale;
-    }
+    int16_t i16[BLOCK_COLS];
+    int8_t i8[BLOCK_COLS];
+    float scale;
+    int32_t sum;
+    const struct vector rounded = {kind, BLOCK_COLS, to, i16, i8, &scale, &sum};
+    round_part(&rounded, x, n_cols, 0, 1);
+    for (size_t i = 0; kind != ROUND_NONE && i < BLOCK_COLS; i++)
+        to[i] = (float)(kind == ROUND_I16 ? i16[i] : i8[i]) * scale;
 }
 
-/* One vector as vector i of a batch of `count`. */
+/* Where a group of one vector lies among the floats of a batch. */
+static float *floats_at(const struct batch *batch, size_t i, size_t col) {
+    return batch->f32 + (col / TILE_COLS * batch->n_vectors + i) * TILE_COLS + col % TILE_COLS;
+}
+
+/* One group, as integers, to the place `at` of a batch. */
 static void round_to_integers(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
-                              size_t count, size_t i) {
-    const size_t n_groups = padded(n_cols) / BLOCK_COLS;
-    for (size_t group = 0; group < n_groups; group++) {
-        const size_t at = group * count + i;
-        int16_t i16[BLOCK_COLS];
-        int8_t *i8 = kind == ROUND_I8 ? to->i8 + at * BLOCK_COLS : NULL;
-        const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, i8, to->scales + at, to->sums + at};
-        round_part(&rounded, x + group * BLOCK_COLS, smaller(n_cols - group * BLOCK_COLS, BLOCK_COLS), 0, 1);
-        for (size_t col = 0; kind == ROUND_I16 && col < BLOCK_COLS; col++)
-            to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
+                              size_t at) {
+    int16_t i16[BLOCK_COLS];
+    int8_t *i8 = kind == ROUND_I8 ? to->i8 + at * BLOCK_COLS : NULL;
+    int32_t sum;
+    const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, i8, to->scales + at, &sum};
+    round_part(&rounded, x, n_cols, 0, 1);
+    if (kind == ROUND_I8) {
+        int offsets[2] = {0};
+        for (size_t col = 0; col < BLOCK_COLS; col++)
+            offsets[col >> 1 & 1] -= 8 * i8[col];
+        to->offsets[at][0] = (int16_t)offsets[0];
+        to->offsets[at][1] = (int16_t)offsets[1];
+        return;
     }
+    for (size_t col = 0; col < BLOCK_COLS; col++)
+        to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
+}
+
+/* One vector as vector i of a batch. */
+static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
+                           size_t i) {
+    for (size_t col = 0; col < n_cols; col += BLOCK_COLS) {
+        const size_t n = smaller(n_cols - col, BLOCK_COLS);
+        if (to->f32)
+            round_to_floats(kind, x + col, n, floats_at(to, i, col));
+        else
+            round_to_integers(kind, x + col, n, to, col / BLOCK_COLS * to->n_vectors + i);
+    }
+    if (to->f32)
+        for (size_t col = padded(n_cols, BLOCK_COLS); col % TILE_COLS; col += BLOCK_COLS)
+            memset(floats_at(to, i, col), 0, BLOCK_COLS * sizeof(float));
 }
 
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                       uint32_t kinds, unsigned thread, unsigned n_threads) {
-    const uint32_t integers = best_primitives()->integer_batches;
     size_t begin, end;
     share_of(count, 1, thread, n_threads, &begin, &end);
-    for (size_t i = begin; i < end; i++)
-        for (int kind = 0; kind < ROUNDINGS; kind++) {
-            if ((kinds & 1u << kind) == 0)
-                continue;
-            if (integers & 1u << kind)
-                round_to_integers((enum rounding)kind, x + i * x_stride, n_cols, &inputs->integers[kind],
-                                  count, i);
-            else
-                round_to_floats((enum rounding)kind, x + i * x_stride, n_cols,
-                                inputs->batch[kind] + i * batch_stride(n_cols));
-        }
+    for (int kind = 0; kind < ROUNDINGS; kind++) {
+        struct batch batch = inputs->batch[kind];
+        batch.n_vectors = count; /* which thread 0 may be setting */
+        for (size_t i = begin; kinds & 1u << kind && i < end; i++)
+            round_to_batch((enum rounding)kind, x + i * x_stride, n_cols, &batch, i);
+    }
 }
 
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
@@ -146,10 +154,9 @@ void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t c
     if (thread == 0) {
         inputs->count = count;
         inputs->n_cols = n_cols;
-        inputs->stride = batch_stride(n_cols);
         for (int kind = 0; kind < ROUNDINGS; kind++) {
             inputs->one[kind].n_cols = n_cols;
-            inputs->integers[kind].n_vectors = count;
+            inputs->batch[kind].n_vectors = count;
         }
     }
     if (count == 1)

@@ -5,71 +5,79 @@
 
 #include <string.h>
 
-/* A tile of this many columns takes 32 KiB: read once for every few vectors, it streams from the first- or
- * second-level cache, and runs that long hide the start and end of a product. The same columns of
- * BATCH_VECTORS vectors take 384 KiB, less as integers, and stay in the second-level cache for all rows. */
-#define TILE_COLS 512
-#define BATCH_VECTORS 192
+/* A product goes through its matrix in chunks of rows. A tile of unpacked weights, 16 KiB, is multiplied from
+ * the first-level cache; the runs of BATCH_VECTORS vectors that it meets, 256 KiB as floats and less as
+ * integers, stay in the second-level cache for all panels of a chunk, and so do the chunk's sums. Results are
+ * written once, as their places in y are often a power of two apart and displace each other in every cache.
+ */
+#define CHUNK_PANELS 4
+#define BATCH_VECTORS 256
 
-/* Of unpacked weights, or of sums. */
-size_t matmul_scratch_bytes(size_t n_cols) {
-    size_t longest = smaller(n_cols, TILE_COLS);
-    return (longest > BATCH_VECTORS ? longest : BATCH_VECTORS) * PANEL_ROWS * sizeof(float);
+static size_t tile_size(size_t n_cols) {
+    return smaller(n_cols, TILE_COLS) * PANEL_ROWS;
 }
 
-/* The product of columns [col, col_end) with vectors [first, behind), added to y unless col is 0. */
+size_t matmul_scratch_bytes(size_t n_cols) {
+    return (tile_size(n_cols) + CHUNK_PANELS * BATCH_VECTORS * PANEL_ROWS) * sizeof(float);
+}
+
+/* What is multiplied at a time: columns [col, col_end) with `count` vectors from `first` on. */
 struct part {
-    size_t col, col_end, first, behind;
+    const struct matrix *w;
+    const struct batch *x;
+    size_t col, col_end, first, count;
+    float *tile; /* scratch for unpacked weights */
+    float *sums; /* (panel of the chunk, count, PANEL_ROWS) */
 };
 
-static void multiply_floats(const struct matrix *w, const struct inputs *inputs, const struct part *part,
-                            float *y, size_t y_stride, float *tile, size_t row_begin, size_t row_end) {
-    unpack_fn *unpack = type_unpack(w->type);
-    product_fn *product = best_primitives()->product;
-    const float *x = inputs->batch[w->type->rounding] + part->first * inputs->stride + part->col;
-    for (size_t row = row_begin; row < row_end; row += PANEL_ROWS) {
-        unpack(w, row, part->col, part->col_end, tile);
-        product(tile, part->col_end - part->col, x, inputs->stride, part->behind - part->first,
-                y + part->first * y_stride + row, y_stride, smaller(PANEL_ROWS, row_end - row),
-                part->col > 0);
-    }
+static void add_floats(const struct part *part, size_t row, float *sums) {
+    const size_t n_cols = part->col_end - part->col;
+    const float *x = part->x->f32 + part->col * part->x->n_vectors + part->first * TILE_COLS;
+    type_unpack(part->w->type)(part->w, row, part->col, part->col_end, part->tile);
+    best_primitives()->product(part->tile, n_cols, x, part->count, sums);
 }
 
-static void multiply_integers(const struct matrix *w, const struct inputs *inputs, const struct part *part,
-                              float *y, size_t y_stride, float *sums, size_t row_begin, size_t row_end) {
-    multiply_fn *multiply = type_multiply(w->type);
-    const struct batch *x = &inputs->integers[w->type->rounding];
-    const size_t count = part->behind - part->first;
-    for (size_t row = row_begin; row < row_end; row += PANEL_ROWS) {
-        const size_t n_rows = smaller(PANEL_ROWS, row_end - row);
-        float *to = y + part->first * y_stride + row;
-        memset(sums, 0, count * PANEL_ROWS * sizeof *sums);
-        for (size_t i = 0; i < count && part->col > 0; i++)
-            memcpy(sums + i * PANEL_ROWS, to + i * y_stride, n_rows * sizeof *sums);
-        multiply(w, x, row, part->col, part->col_end, part->first, count, sums);
-        for (size_t i = 0; i < count; i++)
-            memcpy(to + i * y_stride, sums + i * PANEL_ROWS, n_rows * sizeof *sums);
+static void add_integers(const struct part *part, size_t row, float *sums) {
+    type_multiply(part->w->type)(part->w, part->x, row, part->col, part->col_end, part->first, part->count,
+                                 sums);
+}
+
+static float *sums_of(const struct part *part, size_t panel) {
+    return part->sums + panel * part->count * PANEL_ROWS;
+}
+
+/* Rows [begin, end), at most CHUNK_PANELS panels. */
+static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y, size_t y_stride) {
+    const size_t n_panels = (end - begin + PANEL_ROWS - 1) / PANEL_ROWS;
+    memset(part->sums, 0, n_panels * part->count * PANEL_ROWS * sizeof(float));
+    for (part->col = 0; part->col < part->w->n_cols; part->col = part->col_end) {
+        part->col_end = smaller(part->col + TILE_COLS, part->w->n_cols);
+        for (size_t panel = 0; panel < n_panels; panel++)
+            (part->x->f32 ? add_floats : add_integers)(part, begin + panel * PANEL_ROWS,
+                                                       sums_of(part, panel));
     }
+    for (size_t i = 0; i < part->count; i++)
+        for (size_t panel = 0, row = begin; row < end; panel++, row += PANEL_ROWS)
+            memcpy(y + i * y_stride + row, sums_of(part, panel) + i * PANEL_ROWS,
+                   smaller(PANEL_ROWS, end - row) * sizeof *y);
 }
 
 void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,
             unsigned thread, unsigned n_threads) {
-    size_t row_begin, row_end;
-    share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &row_begin, &row_end);
-    if (row_begin == row_end)
+    const size_t chunk = CHUNK_PANELS * PANEL_ROWS;
+    size_t begin, end;
+    share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+    if (begin == end)
         return;
     if (inputs->count == 1) {
-        type_matvec(w->type)(w, &inputs->one[w->type->rounding], row_begin, row_end, y);
+        type_matvec(w->type)(w, &inputs->one[w->type->rounding], begin, end, y);
         return;
     }
-    const bool integers = best_primitives()->integer_batches & 1u << w->type->rounding;
-    struct part part;
-    for (part.first = 0; part.first < inputs->count; part.first = part.behind) {
-        part.behind = smaller(part.first + BATCH_VECTORS, inputs->count);
-        for (part.col = 0; part.col < w->n_cols; part.col = part.col_end) {
-            part.col_end = smaller(part.col + TILE_COLS, w->n_cols);
-            (integers ? multiply_integers : multiply_floats)(w, inputs, &part, y, y_stride, scratch,
-                                                             row_begin, row_end);
-        }
+    struct part part = {.w = w, .x = &inputs->batch[w->type->rounding], .tile = scratch};
+    part.sums = part.tile + tile_size(w->n_cols);
+    for (; part.first < inputs->count; part.first += part.count) {
+        part.count = smaller(BATCH_VECTORS, inputs->count - part.first);
+        for (size_t row = begin; row < end; row += chunk)
+            multiply_chunk(&part, row, smaller(row + chunk, end), y + part.first * y_stride, y_stride);
     }
 }

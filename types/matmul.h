@@ -13,11 +13,8 @@
 struct inputs {
     size_t capacity, max_cols; /* as allocated */
     size_t count, n_cols; /* as set */
-    size_t stride; /* floats from one vector of a batch to the next */
     struct vector one[ROUNDINGS]; /* set where count is 1 */
-    float *batch[ROUNDINGS]; /* [count][stride], set where count is over 1 */
-    struct batch
-        integers[ROUNDINGS]; /* set instead where the processor has integer_batches; they share the memory */
+    struct batch batch[ROUNDINGS]; /* set where count is over 1 */
 };
 
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,

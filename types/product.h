@@ -1,35 +1,33 @@
 /* Template: the product of an unpacked tile with many vectors, where prefill spends its time. Sums stay in
  * registers: VECTORS_AT_ONCE (defined by the vocabulary) times PANEL_ROWS of them. */
 
-INLINE void store_some(float *y, vf sum, size_t n, bool add) {
-    if (n == LANES)
-        store(y, add ? load(y) + sum : sum);
-    else
-        for (size_t i = 0; i < n; i++)
-            y[i] = add ? y[i] + sum[i] : sum[i];
-}
+/* So that the compiler sees single sums before it decides what lives in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
 
-INLINE void product_of(const float *tile, size_t n_cols, const float *x, size_t x_stride, size_t n_vectors,
-                       float *y, size_t y_stride, size_t n_rows, bool add) {
-    vf sum[VECTORS_AT_ONCE][PARTS] = {0};
-    for (size_t col = 0; col < n_cols; col++) {
+/* n_cols is at least 1; a loop that may be left at once would have the sums in memory. */
+INLINE void product_of(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums) {
+    vf sum[VECTORS_AT_ONCE][PARTS];
+    size_t col = 0;
+    UNROLL
+    for (size_t i = 0; i < n_vectors * PARTS; i++)
+        sum[i / PARTS][i % PARTS] = load(sums + i * LANES);
+    do {
         vf w[PARTS];
         for (size_t p = 0; p < PARTS; p++)
             w[p] = load(tile + col * PANEL_ROWS + p * LANES);
         for (size_t i = 0; i < n_vectors; i++)
             for (size_t p = 0; p < PARTS; p++)
-                sum[i][p] = fused(w[p], splat(x[i * x_stride + col]), sum[i][p]);
-    }
-    for (size_t i = 0; i < n_vectors; i++)
-        for (size_t p = 0; p < PARTS && p * LANES < n_rows; p++)
-            store_some(y + i * y_stride + p * LANES, sum[i][p], smaller(LANES, n_rows - p * LANES), add);
+                sum[i][p] = fused(w[p], splat(x[i * TILE_COLS + col]), sum[i][p]);
+    } while (++col < n_cols);
+    UNROLL
+    for (size_t i = 0; i < n_vectors * PARTS; i++)
+        store(sums + i * LANES, sum[i / PARTS][i % PARTS]);
 }
 
 /* Every count has a function of its own, so that its sums live in registers. */
 #define DEFINE_PRODUCT(n)                                                                                    \
-    static TARGET void product_of_##n(const float *tile, size_t n_cols, const float *x, size_t x_stride,     \
-                                      float *y, size_t y_stride, size_t n_rows, bool add) {                  \
-        product_of(tile, n_cols, x, x_stride, n, y, y_stride, n_rows, add);                                  \
+    static TARGET void product_of_##n(const float *tile, size_t n_cols, const float *x, float *sums) {       \
+        product_of(tile, n_cols, x, n, sums);                                                                \
     }
 DEFINE_PRODUCT(1)
 DEFINE_PRODUCT(2)
@@ -48,8 +46,7 @@ DEFINE_PRODUCT(11)
 DEFINE_PRODUCT(12)
 #endif
 
-typedef void product_of_fn(const float *tile, size_t n_cols, const float *x, size_t x_stride, float *y,
-                           size_t y_stride, size_t n_rows, bool add);
+typedef void product_of_fn(const float *tile, size_t n_cols, const float *x, float *sums);
 
 static product_of_fn *const product_by_count[VECTORS_AT_ONCE] = {
     product_of_1, product_of_2,
@@ -62,12 +59,10 @@ static product_of_fn *const product_by_count[VECTORS_AT_ONCE] = {
 };
 
 /* In groups as even as they can be. */
-void VARIANT(product)(const float *tile, size_t n_cols, const float *x, size_t x_stride, size_t n_vectors,
-                      float *y, size_t y_stride, size_t n_rows, bool add) {
+void VARIANT(product)(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums) {
     size_t n_groups = (n_vectors + VECTORS_AT_ONCE - 1) / VECTORS_AT_ONCE;
     for (size_t group = 0; group < n_groups; group++) {
         size_t first = n_vectors * group / n_groups, behind = n_vectors * (group + 1) / n_groups;
-        product_by_count[behind - first - 1](tile, n_cols, x + first * x_stride, x_stride,
-                                             y + first * y_stride, y_stride, n_rows, add);
+        product_by_count[behind - first - 1](tile, n_cols, x + first * TILE_COLS, sums + first * PANEL_ROWS);
     }
 }

@@ -23,6 +23,8 @@
 
 #define BLOCK_COLS 32 /* columns per block of every quantized type, and per group of a rounded input */
 #define PANEL_ROWS 16 /* rows per panel of every quantized type, and per tile of unpack */
+#define TILE_COLS                                                                                            \
+    256 /* columns of a tile of unpacked weights, and of the runs that a batch of floats lies in */
 
 /* How an input vector is rounded before it meets the weights. Groups are BLOCK_COLS values with one float
  * scale: scale = largest |x| / 32767 or / 127, q = x / scale to the nearest, ties to even; an all-zero group
@@ -69,13 +71,16 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
  * or n_cols. */
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
-/* Many rounded inputs, group by group: group g of vector i is the (g * n_vectors + i)-th of each array. */
+/* Many rounded inputs, as integers where the processor multiplies them so, else as floats that hold the
+ * rounded values. Integers lie group by group: group g of vector i is the (g * n_vectors + i)-th of each
+ * array. Floats lie in the same way in runs of TILE_COLS, padded with zeros. */
 struct batch {
     size_t n_vectors;
+    float *f32; /* TILE_COLS a run */
     int16_t *i16; /* ROUND_I16: BLOCK_COLS a group, in batch_order() */
     int8_t *i8; /* ROUND_I8: BLOCK_COLS a group */
-    float *scales;
-    int32_t *sums;
+    float *scales; /* I16, I8 */
+    int16_t (*offsets)[2]; /* I8: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all fours */
 };
 
 /* Where column `col` of a group of 16-bit integers lies in a batch: of each four columns, 0 and 2 come first,

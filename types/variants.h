@@ -12,10 +12,9 @@ typedef void widen_fn(const void *from, size_t n, float *to);
 typedef void round_i16_fn(const float *x, size_t n_groups, int16_t *to, float *scales, int32_t *sums);
 typedef void round_i8_fn(const float *x, size_t n_groups, int8_t *to, float *scales, int32_t *sums);
 
-/* y[i * y_stride + row] (+)= sum over col of tile[col][row] * x[i * x_stride + col], for n_vectors vectors i
- * and n_rows rows of one tile. */
-typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t x_stride, size_t n_vectors,
-                        float *y, size_t y_stride, size_t n_rows, bool add);
+/* sums[i * PANEL_ROWS + r] += the sum over col of tile[col * PANEL_ROWS + r] * x[i * TILE_COLS + col], for
+ * n_vectors vectors i and the rows r of a tile. */
+typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums);
 
 #define DECLARE_VARIANT(variant)                                                                             \
     encode_fn f32_encode_##variant, f16_encode_##variant, bf16_encode_##variant;                             \

@@ -18,6 +18,10 @@ INLINE vi q8_total(q8_sums sums) {
 
 typedef int16_t q4_sums __attribute__((vector_size(4 * LANES))); /* 16 products: 16 * 15 * 127 < 2^15 */
 
+INLINE q4_sums q4_from(vi pairs) {
+    return (q4_sums)pairs;
+}
+
 INLINE void q4_add(q4_sums *sums, vi weights, vi x) {
     *sums += (q4_sums)_mm512_maddubs_epi16((__m512i)weights, (__m512i)x);
 }

@@ -21,6 +21,10 @@ INLINE vi q8_total(q8_sums sums) {
     return sums.a + sums.b;
 }
 
+INLINE q4_sums q4_from(vi pairs) {
+    return (q4_sums){.a = (vi)_mm512_madd_epi16((__m512i)pairs, _mm512_set1_epi16(1))};
+}
+
 INLINE void q4_add(q4_sums *sums, vi weights, vi x) {
     vi sum = (vi)_mm512_dpbusd_epi32((__m512i)sums->a, (__m512i)weights, (__m512i)x);
     sums->a = sums->b;
