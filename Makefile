@@ -77,8 +77,9 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.c.o $(BUILD)/tests/fuzz/driver.c.o 
 bench_programs = $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.c.o $(archives)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(linked) $(LDLIBS)
+$(BUILD)/tests/bench/gguf: $(BUILD)/evaluate/shapes.c.o
 
-tests: all $(test_programs) $(replay_programs)
+tests: all $(test_programs) $(replay_programs) $(bench_programs)
 
 test: tests
 	@BUILD=$(BUILD) BIN=$(BIN) tests/run.sh

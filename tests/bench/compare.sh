@@ -1,69 +1,171 @@
 #!/usr/bin/env bash
-# Side by side with llama.cpp: prefill and decode at the same shape, in turn, on the same threads; one Markdown table.
+# Side by side with llama.cpp: prefill and decode at the same sizes, in turn, on the same threads; one Markdown table.
 #
-#     tests/bench/compare.sh LLAMA_CPP_DIR MODEL.gguf OURS
+#     tests/bench/compare.sh LLAMA_CPP_DIR MODEL
 #
-# LLAMA_CPP_DIR has bin/llama-bench and bin/llama-quantize. MODEL.gguf is the model in F16. OURS is the same model as a .qm
-# file in f16, or the name of its shape (evaluate --shape), since speed does not depend on the weights' values.
-# ROUNDS=5 and THREADS (all processors) may be set. Medians, and the spread from the least to the largest.
+# LLAMA_CPP_DIR is where llama.cpp was built for the processor: llama-bench and llama-quantize are in its bin/ or
+# build/bin/. MODEL is the name of a shape (evaluate --shape), or a .qm file in f16. llama.cpp gets the same as GGUF,
+# and both sides have all matrices at the level, the head too. Speed does not depend on the weights' values.
+#
+# ROUNDS=5, THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR (/tmp), 3.6 bytes a weight
+# with all levels, and are deleted at the end; where LEVELS lacks f16, that file goes as soon as the others are made.
+#
+# llama.cpp runs with whichever of flash attention on or off, and of the file mapped or read, was best at the level in a
+# trial beforehand. Then each round takes the levels in turn, at each ours first, then theirs. Both generate behind the
+# same prompt. A cell is the median over rounds and, in brackets, the least and the largest. Ratios and shares are
+# formed within each round, of figures seconds apart, and then summed up, so a machine that drifts moves them little.
+# The roof is the plain read that evaluate measures in the round; both sides stream the same bytes a token.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-[ $# -eq 3 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-llama=$1/bin gguf=$(realpath "$2") ours=$3
-rounds=${ROUNDS:-5} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)} BIN=${BIN:-bin}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+export LC_ALL=C
 
-declare -A theirs=([f16]=F16 [q8]=Q8_0 [q4]=Q4_0)
-levels=(f16 q8 q4)
+die() {
+    echo "compare: $*" >&2
+    exit 2
+}
+
+note() {
+    echo "compare: $*" >&2
+}
+
+[ $# -eq 2 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+folder=$(realpath -m "$1") name=$2 file=
+[ -f "$2" ] && file=$(realpath "$2") name=$(basename "$2")
+[[ -n $file || $2 != */* && $2 != *.qm ]] || die "there is no file $2"
+cd "$(dirname "$0")/../.."
+BUILD=${BUILD:-build} BIN=${BIN:-bin}
+rounds=${ROUNDS:-5} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
+read -ra levels <<< "${LEVELS:-f16 q8 q4}"
+declare -A theirs=([f16]=F16 [q8]=Q8_0 [q4]=Q4_0) # what llama.cpp calls the levels
+declare -A settings # of llama-bench, by level
+
+check() {
+    local number='^[1-9][0-9]*$' level
+    [[ $rounds =~ $number ]] || die "ROUNDS is '$rounds', expected a number above 0"
+    [[ $threads =~ $number ]] || die "THREADS is '$threads', expected a number above 0"
+    [ ${#levels[@]} -gt 0 ] || die "LEVELS names no level"
+    for level in "${levels[@]}"; do
+        [ -n "${theirs[$level]-}" ] || die "LEVELS: there is no level '$level', expected some of f16, q8 and q4"
+    done
+    for llama in "$folder/bin" "$folder/build/bin"; do
+        [ -x "$llama/llama-bench" ] && break
+    done
+    for program in "$llama/llama-bench" "$llama/llama-quantize"; do
+        [ -x "$program" ] || die "$program is missing: LLAMA_CPP_DIR is where llama.cpp was built"
+    done
+    for program in "$BIN/evaluate" "$BIN/quantize" "$BUILD/tests/bench/gguf"; do
+        [ -x "$program" ] || die "$program is missing: make tests builds it"
+    done
+}
+
+# run PROGRAM ARGUMENTS...: its standard output is then in $work/out. If it fails, its last words are shown.
+run() {
+    "$@" > "$work/out" 2> "$work/log" && return
+    tail -n 3 "$work/log" >&2
+    die "$(basename "$1") failed, with $(df -Ph "$work" | awk 'NR == 2 { print $4 }') of disk left at $work"
+}
+
+# value KEY: its values in the JSON that was printed last, one a line.
+value() {
+    sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$work/out"
+}
+
+# ---- The models ----
 
 prepare() {
-    ln -s "$gguf" "$work/F16.gguf"
-    for level in q8 q4; do
-        "$llama/llama-quantize" --pure "$work/F16.gguf" "$work/${theirs[$level]}.gguf" "${theirs[$level]}" \
-            > "$work/log" 2>&1 || { tail -n 3 "$work/log" >&2; exit 2; }
-        [ -f "$ours" ] && "$BIN/quantize" -q --type "$level" --rule ".*\.weight=$level" "$ours" "$work/$level.qm"
+    local level model=(--shape "$name") f16="$work/F16.gguf"
+    [ -n "$file" ] && model=("$file") && ln -s "$file" "$work/f16.qm"
+    note "making models in $work"
+    run "$BUILD/tests/bench/gguf" -j "$threads" "${model[@]}" "$f16"
+    for level in "${levels[@]}"; do
+        [ "$level" = f16 ] && continue
+        run "$llama/llama-quantize" --pure "$f16" "$work/${theirs[$level]}.gguf" "${theirs[$level]}" "$threads"
+        [ -z "$file" ] || run "$BIN/quantize" -q -j "$threads" --type "$level" \
+            --rule "^(output|token_embd)\.weight=$level" "$file" "$work/$level.qm"
     done
-    [ -f "$ours" ] && ln -s "$(realpath "$ours")" "$work/f16.qm"
-    return 0
+    [[ " ${levels[*]} " = *" f16 "* ]] || rm "$f16"
 }
 
-# Appends "prefill decode" in tokens a second to $work/theirs.LEVEL.
-measure_theirs() {
-    "$llama/llama-bench" -t "$threads" -p 128 -n 32 -r 1 -o json -m "$work/${theirs[$1]}.gguf" 2> /dev/null |
-        sed -n 's/.*"avg_ts": \([0-9.]*\).*/\1/p' | paste -sd ' ' >> "$work/theirs.$1"
+# ---- Measuring ----
+
+# bench LEVEL ARGUMENTS...: llama-bench with the level's settings. It warms up with the same work.
+bench() {
+    local level=$1 chosen
+    shift
+    read -ra chosen <<< "${settings[$level]}"
+    run "$llama/llama-bench" -t "$threads" -r 1 -o json "${chosen[@]}" "$@" -m "$work/${theirs[$level]}.gguf"
 }
 
-# Appends "prefill decode share" to $work/ours.LEVEL.
-measure_ours() {
-    local model=("$work/$1.qm")
-    [ -f "$ours" ] || model=(--shape "$ours" --types "$1")
-    "$BIN/evaluate" -q -j "$threads" "${model[@]}" --speed --json |
-        sed -n 's/.*"\(prefill_tok_s\|decode_tok_s\|roof_share\)": \([0-9.e+]*\).*/\2/p' | paste -sd ' ' >> "$work/ours.$1"
+# choose_settings LEVEL: those with the largest product of both speeds.
+choose_settings() {
+    local level=$1 attention mapping mappings=("-mmp 1" "-mmp 0")
+    run "$llama/llama-bench" --help
+    grep -q -- --load-mode "$work/out" && mappings=("-lm mmap" "-lm none")
+    for attention in "-fa 0" "-fa 1"; do
+        for mapping in "${mappings[@]}"; do
+            settings[$level]="$attention $mapping"
+            bench "$level" -p 128 -n 32
+            value avg_ts | paste -sd ' ' | awk -v s="${settings[$level]}" '{ print $1 * $2, s }' >> "$work/$level.trial"
+        done
+    done
+    settings[$level]=$(sort -g "$work/$level.trial" | tail -n 1 | cut -d ' ' -f 2-)
 }
 
-# median FILE COLUMN, spread FILE COLUMN
-median() { awk -v c="$2" '{ print $c }' "$1" | sort -g | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)] }'; }
-spread() { awk -v c="$2" '{ print $c }' "$1" | sort -g | sed -n '1p;$p' | paste -sd ' ' | sed 's/ / to /'; }
+# take_turn LEVEL: appends prefill of theirs and ours and their ratio, decode likewise, and both shares of the roof.
+take_turn() {
+    local level=$1 model=("$work/$1.qm") ours
+    [ -n "$file" ] || model=(--shape "$name" --types "$level")
+    run "$BIN/evaluate" -q -j "$threads" "${model[@]}" --speed --json
+    prompt=$(value prompt) cpu=$(value cpu)
+    prompt=${prompt:-128}
+    ours=$(for key in prefill_tok_s decode_tok_s streamed_bytes_per_token roof_gb_s; do value $key; done)
+    bench "$level" -p 0 -n 32 -d "$prompt"
+    decode=$(value avg_ts)
+    bench "$level" -p "$prompt" -n 0
+    prefill=$(value avg_ts) commit=$(value build_commit)
+    echo "$prefill $decode" "$ours" | paste -sd ' ' |
+        awk '{ roof = $6 * 1e9 / $5; print $1, $3, $3 / $1, $2, $4, $4 / $2, $2 / roof, $4 / roof }' >> "$work/$level.rounds"
+}
+
+# ---- The table ----
+
+# cell FORMAT FILE COLUMN: its median, least and largest number.
+cell() {
+    awk -v column="$3" '{ print $column }' "$2" | sort -g | awk -v format="$1" '{ x[NR] = $1 }
+        END { printf format, (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2, x[1], x[NR] }'
+}
 
 row() {
-    local t=$work/theirs.$1 o=$work/ours.$1
-    ratio() { awk -v ours="$(median "$o" "$1")" -v theirs="$(median "$t" "$1")" 'BEGIN { print ours / theirs }'; }
-    printf '| %s / %s | %.1f | %.1f | %.2f | %.1f | %.1f | **%.2f** | %.2f | %s; %s |\n' "${theirs[$1]}" "$1" \
-        "$(median "$t" 1)" "$(median "$o" 1)" "$(ratio 1)" \
-        "$(median "$t" 2)" "$(median "$o" 2)" "$(ratio 2)" \
-        "$(median "$o" 3)" "$(spread "$t" 2)" "$(spread "$o" 2)"
+    local speed=' %.1f (%.1f to %.1f) |' ratio=' **%.2f** (%.2f to %.2f) |' share=' %.2f (%.2f to %.2f) |' column=0 format
+    printf '| %s / %s |' "${theirs[$1]}" "$1"
+    for format in "$speed" "$speed" "$ratio" "$speed" "$speed" "$ratio" "$share" "$share"; do
+        cell "$format" "$work/$1.rounds" $((++column))
+    done
+    printf " \`%s\` |\n" "${settings[$1]}"
 }
 
+table() {
+    echo "$name on $cpu, $threads threads, llama.cpp $commit; tokens a second, medians of $rounds rounds (least to largest)"
+    echo
+    echo "| level | prefill of $prompt: llama.cpp | ours | ratio | decode: llama.cpp | ours | ratio" \
+        "| share of the roof: llama.cpp | ours | settings of llama.cpp |"
+    echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for level in "${levels[@]}"; do row "$level"; done
+}
+
+check
+work=$(mktemp -d "${TMPDIR:-/tmp}/compare.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' HUP TERM
 prepare
-for ((round = 0; round < rounds; round++)); do
+for level in "${levels[@]}"; do
+    note "${theirs[$level]}: finding the best settings for llama.cpp"
+    choose_settings "$level"
+done
+for ((round = 1; round <= rounds; round++)); do
     for level in "${levels[@]}"; do
-        measure_theirs "$level"
-        measure_ours "$level"
+        note "round $round of $rounds: ${theirs[$level]} / $level"
+        take_turn "$level"
     done
 done
-echo "$ours, $threads threads, medians of $rounds rounds in turn; tokens a second"
-echo
-echo "| level | prefill of 128: llama.cpp | ours | ratio | decode: llama.cpp | ours | ratio | our share of the roof | spread of decode |"
-echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-for level in "${levels[@]}"; do row "$level"; done
+table
