@@ -7,14 +7,15 @@
 # build/bin/. MODEL is the name of a shape (evaluate --shape), or a .qm file in f16. llama.cpp gets the same as GGUF,
 # and both sides have all matrices at the level, the head too. Speed does not depend on the weights' values.
 #
-# ROUNDS=5, THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR (/tmp), 3.6 bytes a weight
-# with all levels, and are deleted at the end; where LEVELS lacks f16, that file goes as soon as the others are made.
+# ROUNDS=5, THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR (/tmp): with all levels 3.7
+# bytes a weight, 5.3 where MODEL is a file. They are deleted at the end, and the one in f16, where LEVELS lacks it, as
+# soon as the others are made.
 #
 # llama.cpp runs with whichever of flash attention on or off, and of the file mapped or read, was best at the level in a
 # trial beforehand. Then each round takes the levels in turn, at each ours first, then theirs. Both generate behind the
 # same prompt. A cell is the median over rounds and, in brackets, the least and the largest. Ratios and shares are
-# formed within each round, of figures seconds apart, and then summed up, so a machine that drifts moves them little.
-# The roof is the plain read that evaluate measures in the round; both sides stream the same bytes a token.
+# formed within each round, of figures measured back to back, so that a machine that drifts moves both sides alike. The
+# roof is the plain read that evaluate measures in the round; both sides stream the same bytes a token.
 set -euo pipefail
 export LC_ALL=C
 
@@ -60,7 +61,7 @@ check() {
 # run PROGRAM ARGUMENTS...: its standard output is then in $work/out. If it fails, its last words are shown.
 run() {
     "$@" > "$work/out" 2> "$work/log" && return
-    tail -n 3 "$work/log" >&2
+    printf '%s\n' "$(tail -n 3 "$work/log")" >&2
     die "$(basename "$1") failed, with $(df -Ph "$work" | awk 'NR == 2 { print $4 }') of disk left at $work"
 }
 
@@ -87,12 +88,13 @@ prepare() {
 
 # ---- Measuring ----
 
-# bench LEVEL ARGUMENTS...: llama-bench with the level's settings. It warms up with the same work.
+# bench LEVEL ARGUMENTS...: llama-bench, which warms up by itself, with the level's settings.
 bench() {
     local level=$1 chosen
     shift
     read -ra chosen <<< "${settings[$level]}"
     run "$llama/llama-bench" -t "$threads" -r 1 -o json "${chosen[@]}" "$@" -m "$work/${theirs[$level]}.gguf"
+    [ -n "$(value avg_ts)" ] || die "llama-bench prints no speed, as \"avg_ts\", in its JSON"
 }
 
 # choose_settings LEVEL: those with the largest product of both speeds.
