@@ -101,6 +101,24 @@ struct arena_chunk {
     size_t size, used; /* of the bytes behind this struct */
 };
 
+/* Large chunks get huge pages: tables are read here and there, and each small page would have to be found
+ * first. */
+static bool is_large(size_t size) {
+    return CHUNKS_ARE_SHARED && size >= 2 * HUGE_PAGE;
+}
+
+static struct arena_chunk *chunk_new(size_t size) {
+    return is_large(size) ? memory_pages(size) : memory_alloc_zeroed(size);
+}
+
+static void chunk_free(struct arena_chunk *chunk) {
+    size_t size = sizeof *chunk + chunk->size;
+    if (is_large(size))
+        memory_pages_free(chunk, size);
+    else
+        memory_free(chunk);
+}
+
 static char *chunk_bytes(struct arena_chunk *chunk) {
     return (char *)(chunk + 1);
 }
@@ -116,7 +134,7 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t request) {
     size_t usual = next_chunk_size(arena);
     bool large = !CHUNKS_ARE_SHARED || request > usual / 4;
     size_t size = large ? request : usual;
-    struct arena_chunk *chunk = memory_alloc_zeroed(sizeof *chunk + size);
+    struct arena_chunk *chunk = chunk_new(sizeof *chunk + size);
     if (!chunk)
         return NULL;
     chunk->size = size;
@@ -187,7 +205,7 @@ char *arena_printf(struct arena *arena, struct error *error, const char *format,
 void arena_free(struct arena *arena) {
     for (struct arena_chunk *chunk = arena->newest, *older; chunk; chunk = older) {
         older = chunk->older;
-        memory_free(chunk);
+        chunk_free(chunk);
     }
     *arena = (struct arena){0};
 }

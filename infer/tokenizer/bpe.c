@@ -5,7 +5,7 @@
 bool bpe_init(struct bpe *bpe, const struct vocab *vocab, size_t n_merges, struct arena *arena,
               struct error *error) {
     *bpe = (struct bpe){.vocab = vocab, .n_slots = 16};
-    while (bpe->n_slots < 2 * n_merges)
+    while (bpe->n_slots < n_merges + n_merges / 2)
         bpe->n_slots *= 2;
     bpe->merges = ARENA_NEW(arena, struct merge, bpe->n_slots, error);
     if (!bpe->merges)
@@ -20,15 +20,22 @@ bool bpe_init(struct bpe *bpe, const struct vocab *vocab, size_t n_merges, struc
     return true;
 }
 
+static size_t first_slot(const struct bpe *bpe, uint32_t left, uint32_t right) {
+    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+    return (hash ^ hash >> 32) & (bpe->n_slots - 1);
+}
+
 /* The slot that holds the pair, or the empty one where it would go. */
 static struct merge *slot_of(const struct bpe *bpe, uint32_t left, uint32_t right) {
-    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
-    size_t mask = bpe->n_slots - 1, i = (hash ^ hash >> 32) & mask;
-    for (;; i = (i + 1) & mask) {
+    for (size_t i = first_slot(bpe, left, right);; i = (i + 1) & (bpe->n_slots - 1)) {
         struct merge *slot = &bpe->merges[i];
         if ((slot->left == left && slot->right == right) || slot->left == BPE_NO_TOKEN)
             return slot;
     }
+}
+
+void bpe_expect_merge(const struct bpe *bpe, uint32_t left, uint32_t right) {
+    __builtin_prefetch(&bpe->merges[first_slot(bpe, left, right)], 1);
 }
 
 void bpe_add_merge(struct bpe *bpe, struct merge merge) {

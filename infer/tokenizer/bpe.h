@@ -14,7 +14,7 @@ struct bpe {
     uint32_t
         byte_tokens[256]; /* BPE_NO_TOKEN: the vocabulary lacks the byte, which then drops out of a word */
     struct merge *merges; /* hash table by pair */
-    size_t n_slots; /* a power of two, at least twice the merges */
+    size_t n_slots; /* a power of two, at least one and a half times the merges */
 };
 
 struct merge {
@@ -27,6 +27,7 @@ bool bpe_init(struct bpe *bpe, const struct vocab *vocab, size_t n_merges, struc
 
 /* The merge of two tokens at a rank; the last one given for a pair counts. `n_merges` was said to bpe_init.
  */
+void bpe_expect_merge(const struct bpe *bpe, uint32_t left, uint32_t right);
 void bpe_add_merge(struct bpe *bpe, struct merge merge);
 
 /* Working memory that calls share, one for each thread that encodes. */

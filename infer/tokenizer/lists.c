@@ -8,6 +8,8 @@
 
 struct scan {
     const char *at, *end;
+    struct lists *lists;
+    struct buffer scratch;
     struct error *error; /* what failed besides, or an empty sentence */
 };
 
@@ -71,8 +73,10 @@ static bool take_code(const char **at, const char *end, uint32_t *code) {
     return true;
 }
 
-static bool unescape(struct scan *scan, const char *text, const char *end, struct buffer *to) {
+/* Into the scratch buffer. */
+static bool unescape(struct scan *scan, const char *text, const char *end) {
     static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    struct buffer *to = &scan->scratch;
     to->size = 0;
     char *out = buffer_reserve(to, (size_t)(end - text), scan->error); /* never longer than its escapes */
     if (!out)
@@ -98,8 +102,8 @@ static bool unescape(struct scan *scan, const char *text, const char *end, struc
     return true;
 }
 
-/* A string where it stands, or without its escapes in `scratch`. */
-static bool take_string(struct scan *scan, struct buffer *scratch, const char **text, size_t *size) {
+/* A string where it stands, or without its escapes in the arena. */
+static bool take_string(struct scan *scan, const char **text, size_t *size) {
     bool escaped;
     if (!take(scan, '"'))
         return false;
@@ -109,11 +113,11 @@ static bool take_string(struct scan *scan, struct buffer *scratch, const char **
     *size = (size_t)(scan->at++ - *text);
     if (!escaped)
         return true;
-    if (!unescape(scan, *text, *text + *size, scratch))
+    if (!unescape(scan, *text, *text + *size))
         return false;
-    *text = scratch->data;
-    *size = scratch->size;
-    return true;
+    *size = scan->scratch.size;
+    *text = arena_text(&scan->lists->arena, scan->scratch.data, *size, scan->error);
+    return *text != NULL;
 }
 
 static bool take_count(struct scan *scan, uint64_t *count) {
@@ -124,6 +128,83 @@ static bool take_count(struct scan *scan, uint64_t *count) {
             return false;
     return scan->at > first && (*first != '0' || scan->at == first + 1);
 }
+
+/* What stands between two brackets, with commas between; the call takes one entry. */
+typedef bool entry_fn(struct scan *scan);
+
+static bool take_entries(struct scan *scan, const char brackets[2], entry_fn *entry) {
+    bool good = take(scan, brackets[0]), more = good && skip_space(scan) != brackets[1];
+    while (good && more) {
+        good = entry(scan);
+        more = good && take(scan, ',');
+    }
+    return good && take(scan, brackets[1]);
+}
+
+/* ---- The lists ---- */
+
+static void *add_item(struct scan *scan, struct list *list, size_t size) {
+    if (list->count == LIST_LIMIT) {
+        fail(scan->error, "%s: the tokenizer's vocabulary or merges have over %u entries", scan->lists->name,
+             LIST_LIMIT);
+        return NULL;
+    }
+    char *item = buffer_reserve(&list->items, size, scan->error);
+    if (item) {
+        list->items.size += size;
+        list->count++;
+    }
+    return item;
+}
+
+/* "text": id */
+static bool take_token(struct scan *scan) {
+    struct listed_token token, *item;
+    if (!take_string(scan, &token.text, &token.size) || !take(scan, ':'))
+        return false;
+    skip_space(scan);
+    if (!take_count(scan, &token.id))
+        return fail(scan->error, "%s: the token '%.*s' has no id", scan->lists->name, (int)token.size,
+                    token.text);
+    item = add_item(scan, &scan->lists->vocab, sizeof token);
+    if (item)
+        *item = token;
+    return item != NULL;
+}
+
+/* "a b" */
+static bool take_joined(struct scan *scan, struct listed_merge *merge) {
+    size_t size;
+    if (!take_string(scan, &merge->texts[0], &size))
+        return false;
+    const char *space = memchr(merge->texts[0], ' ', size), *end = merge->texts[0] + size;
+    if (!space || memchr(space + 1, ' ', (size_t)(end - space - 1)))
+        return false;
+    merge->texts[1] = space + 1;
+    merge->sizes[0] = (size_t)(space - merge->texts[0]);
+    merge->sizes[1] = (size_t)(end - merge->texts[1]);
+    return true;
+}
+
+/* ["a", "b"] */
+static bool take_pair(struct scan *scan, struct listed_merge *merge) {
+    return take(scan, '[') && take_string(scan, &merge->texts[0], &merge->sizes[0]) && take(scan, ',') &&
+           take_string(scan, &merge->texts[1], &merge->sizes[1]) && take(scan, ']');
+}
+
+static bool take_merge(struct scan *scan) {
+    struct list *merges = &scan->lists->merges;
+    struct listed_merge merge, *item;
+    bool good = skip_space(scan) == '[' ? take_pair(scan, &merge) : take_joined(scan, &merge);
+    if (!good && !scan->error->text[0])
+        fail(scan->error, "%s: the merge %zu is not two tokens", scan->lists->name, merges->count);
+    item = good ? add_item(scan, merges, sizeof merge) : NULL;
+    if (item)
+        *item = merge;
+    return item != NULL;
+}
+
+/* ---- Finding them ---- */
 
 /* Any value, by its brackets and quotes alone. */
 static bool skip_value(struct scan *scan) {
@@ -145,76 +226,66 @@ static bool skip_value(struct scan *scan) {
     return false;
 }
 
-/* ---- Finding the lists ---- */
-
-typedef bool member_fn(struct lists *lists, struct scan *scan, const char *key, size_t size);
-
-/* Calls for each member of an object, with `at` behind the colon; the call takes the value. */
-static bool each_member(struct lists *lists, struct scan *scan, member_fn *member) {
-    struct buffer scratch = {0};
-    bool good = take(scan, '{'), more = good && skip_space(scan) != '}';
-    while (good && more) {
-        const char *key;
-        size_t size;
-        good = take_string(scan, &scratch, &key, &size) && take(scan, ':') && member(lists, scan, key, size);
-        more = good && take(scan, ',');
-    }
-    buffer_free(&scratch);
-    return good && take(scan, '}');
+static bool take_list(struct scan *scan, struct list *list, const char brackets[2], entry_fn *entry) {
+    if (skip_space(scan) != brackets[0])
+        return skip_value(scan);
+    if (list->begin)
+        return false; /* twice */
+    list->begin = scan->at;
+    bool good = take_entries(scan, brackets, entry);
+    list->end = scan->at;
+    return good;
 }
 
 static bool is(const char *key, size_t size, const char *name) {
     return size == strlen(name) && memcmp(key, name, size) == 0;
 }
 
-static bool take_list(struct scan *scan, char bracket, struct list *list) {
-    const char *begin = skip_space(scan) == bracket ? scan->at : NULL;
-    if (!skip_value(scan))
-        return false;
-    if (begin && list->text)
-        return false; /* twice */
-    if (begin)
-        *list = (struct list){begin, (size_t)(scan->at - begin)};
-    return true;
+static bool take_key(struct scan *scan, const char **key, size_t *size) {
+    return take_string(scan, key, size) && take(scan, ':');
 }
 
-static bool take_model_member(struct lists *lists, struct scan *scan, const char *key, size_t size) {
+static bool take_model_member(struct scan *scan) {
+    const char *key;
+    size_t size;
+    if (!take_key(scan, &key, &size))
+        return false;
     if (is(key, size, "vocab"))
-        return take_list(scan, '{', &lists->vocab);
+        return take_list(scan, &scan->lists->vocab, "{}", take_token);
     if (is(key, size, "merges"))
-        return take_list(scan, '[', &lists->merges);
+        return take_list(scan, &scan->lists->merges, "[]", take_merge);
     return skip_value(scan);
 }
 
-static bool take_member(struct lists *lists, struct scan *scan, const char *key, size_t size) {
+static bool take_member(struct scan *scan) {
+    const char *key;
+    size_t size;
+    if (!take_key(scan, &key, &size))
+        return false;
     if (is(key, size, "model") && skip_space(scan) == '{')
-        return each_member(lists, scan, take_model_member);
+        return take_entries(scan, "{}", take_model_member);
     return skip_value(scan);
 }
 
 /* ---- The rest of the file ---- */
 
-/* Without what stands between the brackets. */
+/* From *from on, without what stands between the list's brackets. */
 static bool append_emptied(struct buffer *to, const char **from, const struct list *list,
                            struct error *error) {
-    const char *inside = list->text + 1, *close = list->text + list->size;
-    while (close[-1] != '}' && close[-1] != ']') /* space */
-        close--;
-    if (!buffer_append(to, *from, (size_t)(inside - *from), error))
-        return false;
-    *from = close - 1;
-    return true;
+    const char *begin = *from;
+    *from = list->end - 1;
+    return buffer_append(to, begin, (size_t)(list->begin + 1 - begin), error);
 }
 
 static json_t *tree_of_rest(const struct lists *lists, struct error *error) {
-    bool merges_first = lists->merges.text < lists->vocab.text;
+    bool merges_first = lists->merges.begin < lists->vocab.begin;
     const struct list *order[] = {&lists->vocab, &lists->merges};
     struct buffer rest = {0};
     const char *from = lists->json;
     bool good = true;
     for (size_t i = 0; i < 2 && good; i++) {
         const struct list *list = order[i ^ (size_t)merges_first];
-        good = !list->text || append_emptied(&rest, &from, list, error);
+        good = !list->begin || append_emptied(&rest, &from, list, error);
     }
     good = good && buffer_append(&rest, from, lists->size - (size_t)(from - lists->json), error);
     json_t *tree = good ? json_read(lists->name, rest.data, rest.size, error) : NULL;
@@ -231,96 +302,31 @@ static bool fail_malformed(const struct lists *lists, struct error *error) {
     return fail(error, "%s: the tokenizer's vocabulary or merges are malformed", lists->name);
 }
 
-json_t *lists_open(struct lists *lists, const char *name, const char *json, size_t size,
-                   struct error *error) {
-    struct error trouble = {""};
-    struct scan scan = {json, json + size, &trouble};
+static bool scan_all(struct lists *lists, struct error *trouble) {
+    struct scan scan = {lists->json, lists->json + lists->size, lists, {0}, trouble};
+    bool good =
+        utf8_well_formed(lists->json, lists->size) == lists->size && take_entries(&scan, "{}", take_member);
+    buffer_free(&scan.scratch);
+    return good;
+}
+
+/* A scan that went wrong without a sentence met something malformed. */
+bool lists_open(struct lists *lists, const char *name, const char *json, size_t size, struct error *error) {
+    struct error trouble = {""}, misplaced;
     *lists = (struct lists){.name = name, .json = json, .size = size};
-    bool found = utf8_well_formed(json, size) == size && each_member(lists, &scan, take_member);
-    json_t *tree = found ? tree_of_rest(lists, &trouble) : NULL;
-    if (!tree)
-        fail_malformed(lists, error);
-    return tree;
-}
-
-/* ---- Reading the lists ---- */
-
-static bool take_end(struct scan *scan, char bracket) {
-    return take(scan, bracket) && skip_space(scan) == '\0' && scan->at == scan->end;
-}
-
-/* A scan that went wrong without a sentence of anyone's met something malformed. */
-static bool finish(const struct lists *lists, bool good, const struct error *trouble, struct error *error) {
-    if (good)
+    if (scan_all(lists, &trouble) && (lists->rest = tree_of_rest(lists, &misplaced)))
         return true;
-    if (trouble->text[0] == '\0')
-        return fail_malformed(lists, error);
-    *error = *trouble;
+    if (trouble.text[0])
+        *error = trouble;
+    else
+        fail_malformed(lists, error);
+    lists_close(lists);
     return false;
 }
 
-static bool take_id(const struct lists *lists, struct scan *scan, const char *text, size_t size,
-                    uint64_t *id) {
-    skip_space(scan);
-    return take_count(scan, id) ||
-           fail(scan->error, "%s: the token '%.*s' has no id", lists->name, (int)size, text);
-}
-
-bool lists_each_token(const struct lists *lists, token_fn *token, void *context, struct error *error) {
-    struct error trouble = {""};
-    struct scan scan = {lists->vocab.text, lists->vocab.text + lists->vocab.size, &trouble};
-    struct buffer scratch = {0};
-    bool good = take(&scan, '{'), more = good && skip_space(&scan) != '}';
-    while (good && more) {
-        const char *text;
-        size_t size;
-        uint64_t id;
-        good = take_string(&scan, &scratch, &text, &size) && take(&scan, ':') &&
-               take_id(lists, &scan, text, size, &id) && token(context, text, size, id, &trouble);
-        more = good && take(&scan, ',');
-    }
-    good = good && take_end(&scan, '}');
-    buffer_free(&scratch);
-    return finish(lists, good, &trouble, error);
-}
-
-/* "a b" */
-static bool take_joined(struct scan *scan, struct buffer *scratch, const char *texts[2], size_t sizes[2]) {
-    size_t size;
-    if (!take_string(scan, scratch, &texts[0], &size))
-        return false;
-    const char *space = memchr(texts[0], ' ', size), *end = texts[0] + size;
-    if (!space || memchr(space + 1, ' ', (size_t)(end - space - 1)))
-        return false;
-    texts[1] = space + 1;
-    sizes[0] = (size_t)(space - texts[0]);
-    sizes[1] = (size_t)(end - texts[1]);
-    return true;
-}
-
-/* ["a", "b"] */
-static bool take_pair(struct scan *scan, struct buffer scratch[2], const char *texts[2], size_t sizes[2]) {
-    return take(scan, '[') && take_string(scan, &scratch[0], &texts[0], &sizes[0]) && take(scan, ',') &&
-           take_string(scan, &scratch[1], &texts[1], &sizes[1]) && take(scan, ']');
-}
-
-bool lists_each_merge(const struct lists *lists, merge_fn *merge, void *context, struct error *error) {
-    struct error trouble = {""};
-    struct scan scan = {lists->merges.text, lists->merges.text + lists->merges.size, &trouble};
-    struct buffer scratch[2] = {{0}};
-    bool good = take(&scan, '['), more = good && skip_space(&scan) != ']';
-    for (size_t rank = 0; good && more; rank++) {
-        const char *texts[2];
-        size_t sizes[2];
-        good = skip_space(&scan) == '[' ? take_pair(&scan, scratch, texts, sizes)
-                                        : take_joined(&scan, scratch, texts, sizes);
-        if (!good && !trouble.text[0])
-            fail(&trouble, "%s: the merge %zu is not two tokens", lists->name, rank);
-        good = good && merge(context, rank, texts, sizes, &trouble);
-        more = good && take(&scan, ',');
-    }
-    good = good && take_end(&scan, ']');
-    buffer_free(&scratch[0]);
-    buffer_free(&scratch[1]);
-    return finish(lists, good, &trouble, error);
+void lists_close(struct lists *lists) {
+    json_decref(lists->rest);
+    buffer_free(&lists->vocab.items);
+    buffer_free(&lists->merges.items);
+    arena_free(&lists->arena);
 }

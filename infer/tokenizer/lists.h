@@ -1,31 +1,48 @@
-/* The two long lists of a tokenizer.json, model.vocab and model.merges, read where they stand. They are
- * nearly all of the file, and building a tree of them would take most of the time of loading a model. */
+/* A tokenizer.json in one pass: its two long lists, model.vocab and model.merges, as arrays, and a tree of
+ * the rest. The lists are nearly all of the file, and a tree of them would take most of the time of loading a
+ * model. */
 #ifndef INFER_TOKENIZER_LISTS_H
 #define INFER_TOKENIZER_LISTS_H
 
 #include "lib/json.h"
 
-struct list {
-    const char *text; /* from its bracket to behind its other bracket; NULL where there is none */
+#define LIST_LIMIT (1u << 24) /* entries */
+
+/* Texts are well-formed UTF-8 without NUL, and last as long as the lists and the JSON. */
+struct listed_token {
+    const char *text;
     size_t size;
+    uint64_t id;
+};
+
+struct listed_merge {
+    const char *texts[2];
+    size_t sizes[2];
+};
+
+struct list {
+    const char *begin, *end; /* from its bracket to behind its other bracket; NULL where there is none */
+    struct buffer items; /* in the order of the file */
+    size_t count;
 };
 
 struct lists {
     const char *name, *json; /* as given */
     size_t size;
     struct list vocab, merges;
+    json_t *rest; /* the file with both lists empty */
+    struct arena arena;
 };
 
-/* A tree of the file with both lists empty. NULL where the file is malformed. */
-json_t *lists_open(struct lists *lists, const char *name, const char *json, size_t size, struct error *error);
+/* False, with nothing to close, where the file is malformed. The JSON must outlast the lists. */
+bool lists_open(struct lists *lists, const char *name, const char *json, size_t size, struct error *error);
+void lists_close(struct lists *lists);
 
-/* Texts are well-formed UTF-8 without NUL, and last as long as the call. */
-typedef bool token_fn(void *context, const char *text, size_t size, uint64_t id, struct error *error);
-typedef bool merge_fn(void *context, size_t rank, const char *const texts[2], const size_t sizes[2],
-                      struct error *error);
-
-/* Calls for each entry in the order of the file. */
-bool lists_each_token(const struct lists *lists, token_fn *token, void *context, struct error *error);
-bool lists_each_merge(const struct lists *lists, merge_fn *merge, void *context, struct error *error);
+static inline const struct listed_token *listed_tokens(const struct lists *lists) {
+    return (const struct listed_token *)lists->vocab.items.data;
+}
+static inline const struct listed_merge *listed_merges(const struct lists *lists) {
+    return (const struct listed_merge *)lists->merges.items.data;
+}
 
 #endif

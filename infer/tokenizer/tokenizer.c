@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define MAX_PREFIX 16
-#define MAX_MERGES (1u << 24)
 
 struct tokenizer {
     struct arena arena;
@@ -66,8 +65,7 @@ struct extent {
     uint32_t size;
 };
 
-static bool extend(void *context, const char *text, size_t size, uint64_t id, struct error *error) {
-    struct extent *extent = context;
+static bool extend(struct extent *extent, const char *text, size_t size, uint64_t id, struct error *error) {
     if (!check_id(extent->tokenizer, text, size, id, extent->vocab_size, error))
         return false;
     extent->count++;
@@ -80,13 +78,15 @@ static bool extend(void *context, const char *text, size_t size, uint64_t id, st
 static bool measure(const struct lists *lists, const json_t *added, struct extent *extent,
                     struct error *error) {
     const char *name = extent->tokenizer->name;
+    const struct listed_token *tokens = listed_tokens(lists);
     const json_t *token;
     size_t i;
-    if (!lists_each_token(lists, extend, extent, error))
-        return false;
-    if (extent->count > extent->vocab_size)
+    if (lists->vocab.count > extent->vocab_size)
         return fail(error, "%s: the tokenizer has %zu tokens, the model's vocabulary ends at %llu", name,
-                    extent->count, (unsigned long long)extent->vocab_size);
+                    lists->vocab.count, (unsigned long long)extent->vocab_size);
+    for (i = 0; i < lists->vocab.count; i++)
+        if (!extend(extent, tokens[i].text, tokens[i].size, tokens[i].id, error))
+            return false;
     json_array_foreach(added, i, token) {
         const json_t *content = json_object_get(token, "content");
         const char *text = json_string_value(content);
@@ -100,57 +100,81 @@ static bool measure(const struct lists *lists, const json_t *added, struct exten
     return true;
 }
 
-static bool add_token(void *context, const char *text, size_t size, uint64_t id, struct error *error) {
-    struct tokenizer *t = context;
-    uint32_t known;
-    if (vocab_add(&t->vocab, (uint32_t)id, text, size))
+static bool add_token(struct tokenizer *t, const struct listed_token *token, struct error *error) {
+    uint32_t id = (uint32_t)token->id, known;
+    if (vocab_add(&t->vocab, id, token->text, token->size))
         return true;
-    if (vocab_find(&t->vocab, text, size, &known))
-        return fail(error, "%s: the token '%.*s' is in the vocabulary twice", t->name, (int)size, text);
+    if (vocab_find(&t->vocab, token->text, token->size, &known))
+        return fail(error, "%s: the token '%.*s' is in the vocabulary twice", t->name, (int)token->size,
+                    token->text);
     return fail(error, "%s: the tokens '%s' and '%.*s' both have id %u", t->name, t->vocab.tokens[id].text,
-                (int)size, text, (unsigned)id);
+                (int)token->size, token->text, (unsigned)id);
 }
 
-static bool count_merge(void *context, size_t rank, const char *const texts[2], const size_t sizes[2],
-                        struct error *error) {
-    (void)texts, (void)sizes;
-    *(size_t *)context = rank + 1;
-    return rank < MAX_MERGES || fail(error, "the tokenizer has over %u merges", MAX_MERGES);
+/* Tokens and merges come in blocks: what all of a block will look up is on its way from memory while others
+ * are read. */
+#define BLOCK 64
+
+static size_t block_of(size_t count, size_t begin) {
+    return count - begin < BLOCK ? count - begin : BLOCK;
 }
 
-struct merging {
-    struct tokenizer *tokenizer;
-    struct buffer joined;
-};
-
-static bool add_merge(void *context, size_t rank, const char *const texts[2], const size_t sizes[2],
-                      struct error *error) {
-    struct merging *m = context;
-    struct tokenizer *t = m->tokenizer;
-    struct merge merge = {.rank = (uint32_t)rank};
-    m->joined.size = 0;
-    if (!buffer_append(&m->joined, texts[0], sizes[0], error) ||
-        !buffer_append(&m->joined, texts[1], sizes[1], error))
-        return false;
-    if (!vocab_find(&t->vocab, texts[0], sizes[0], &merge.left) ||
-        !vocab_find(&t->vocab, texts[1], sizes[1], &merge.right) ||
-        !vocab_find(&t->vocab, m->joined.data, m->joined.size, &merge.result))
-        return fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary",
-                    t->name, rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
-    bpe_add_merge(&t->bpe, merge);
+static bool add_tokens(struct tokenizer *t, const struct lists *lists, struct error *error) {
+    const struct listed_token *tokens = listed_tokens(lists);
+    for (size_t i = 0, n; i < lists->vocab.count; i += n) {
+        n = block_of(lists->vocab.count, i);
+        for (size_t k = i; k < i + n; k++)
+            vocab_expect(&t->vocab, tokens[k].text, tokens[k].size);
+        for (size_t k = i; k < i + n; k++)
+            if (!add_token(t, &tokens[k], error))
+                return false;
+    }
     return true;
 }
 
-static bool read_merges(struct tokenizer *t, const struct lists *lists, struct error *error) {
-    size_t count = 0;
-    if (!lists->merges.text)
-        return fail(error, "%s: the tokenizer has no merges", t->name);
-    if (!lists_each_merge(lists, count_merge, &count, error) ||
-        !bpe_init(&t->bpe, &t->vocab, count, &t->arena, error))
+/* Merges stand in the order of what they make, so this one makes what the one before does or the token behind
+ * it. */
+static bool find_merge(const struct tokenizer *t, const struct listed_merge *listed, struct merge *merge,
+                       uint32_t before, struct buffer *joined, struct error *error) {
+    const char *const *texts = listed->texts;
+    const size_t *sizes = listed->sizes;
+    joined->size = 0;
+    if (!buffer_append(joined, texts[0], sizes[0], error) ||
+        !buffer_append(joined, texts[1], sizes[1], error))
         return false;
-    struct merging merging = {.tokenizer = t};
-    bool good = lists_each_merge(lists, add_merge, &merging, error);
-    buffer_free(&merging.joined);
+    return (vocab_find(&t->vocab, texts[0], sizes[0], &merge->left) &&
+            vocab_find(&t->vocab, texts[1], sizes[1], &merge->right) &&
+            vocab_find_near(&t->vocab, before, joined->data, joined->size, &merge->result)) ||
+           fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary", t->name,
+                (size_t)merge->rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
+}
+
+static bool add_block(struct tokenizer *t, const struct listed_merge *listed, size_t first, size_t count,
+                      uint32_t *before, struct buffer *joined, struct error *error) {
+    struct merge merges[BLOCK];
+    for (size_t i = 0; i < count; i++)
+        for (size_t side = 0; side < 2; side++)
+            vocab_expect(&t->vocab, listed[i].texts[side], listed[i].sizes[side]);
+    for (size_t i = 0; i < count; i++) {
+        merges[i].rank = (uint32_t)(first + i);
+        if (!find_merge(t, &listed[i], &merges[i], *before, joined, error))
+            return false;
+        *before = merges[i].result;
+        bpe_expect_merge(&t->bpe, merges[i].left, merges[i].right);
+    }
+    for (size_t i = 0; i < count; i++)
+        bpe_add_merge(&t->bpe, merges[i]);
+    return true;
+}
+
+static bool add_merges(struct tokenizer *t, const struct lists *lists, struct error *error) {
+    struct buffer joined = {0};
+    uint32_t before = 0;
+    size_t count = lists->merges.count;
+    bool good = bpe_init(&t->bpe, &t->vocab, count, &t->arena, error);
+    for (size_t i = 0; i < count && good; i += BLOCK)
+        good = add_block(t, listed_merges(lists) + i, i, block_of(count, i), &before, &joined, error);
+    buffer_free(&joined);
     return good;
 }
 
@@ -314,16 +338,18 @@ static bool read_post_processor(struct tokenizer *t, const json_t *json, struct 
 }
 
 /* Truncation and padding are left alone, as transformers leaves them. */
-static bool read_all(struct tokenizer *t, const json_t *json, const struct lists *lists, uint64_t vocab_size,
+static bool read_all(struct tokenizer *t, const struct lists *lists, uint64_t vocab_size,
                      struct error *error) {
-    const json_t *model = json_object_get(json, "model"), *added = json_object_get(json, "added_tokens"),
-                 *decoder = json_object_get(json, "decoder");
+    const json_t *json = lists->rest, *model = json_object_get(json, "model"),
+                 *added = json_object_get(json, "added_tokens"), *decoder = json_object_get(json, "decoder");
     struct extent extent = {.tokenizer = t, .vocab_size = vocab_size};
     if (!has_type(model, "BPE"))
         return fail(error, "%s: a tokenizer of type '%s' is not supported, only BPE is", t->name,
                     type_of(model));
-    if (!lists->vocab.text)
+    if (!lists->vocab.begin)
         return fail(error, "%s: the tokenizer has no vocabulary", t->name);
+    if (!lists->merges.begin)
+        return fail(error, "%s: the tokenizer has no merges", t->name);
     if (!has_type(decoder, "ByteLevel"))
         return fail(error, "%s: the decoder '%s' is not supported, only ByteLevel is", t->name,
                     type_of(decoder));
@@ -331,7 +357,7 @@ static bool read_all(struct tokenizer *t, const json_t *json, const struct lists
         !vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error))
         return false;
     uint32_t n_model = (uint32_t)(extent.count - json_array_size(added));
-    return lists_each_token(lists, add_token, t, error) && read_merges(t, lists, error) &&
+    return add_tokens(t, lists, error) && add_merges(t, lists, error) &&
            read_model_settings(t, model, error) &&
            read_normalizer(t, json_object_get(json, "normalizer"), error) &&
            read_added_tokens(t, added, n_model, error) &&
@@ -339,23 +365,26 @@ static bool read_all(struct tokenizer *t, const json_t *json, const struct lists
            read_post_processor(t, json_object_get(json, "post_processor"), error);
 }
 
+static struct tokenizer *make(const struct lists *lists, uint64_t vocab_size, struct error *error) {
+    struct arena arena = {0};
+    struct tokenizer *t = ARENA_NEW(&arena, struct tokenizer, 1, error);
+    if (!t)
+        return NULL;
+    t->arena = arena;
+    t->name = arena_text(&t->arena, lists->name, strlen(lists->name), error);
+    if (t->name && read_all(t, lists, vocab_size, error))
+        return t;
+    tokenizer_free(t);
+    return NULL;
+}
+
 struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
                                 struct error *error) {
     struct lists lists;
-    json_t *rest = lists_open(&lists, name, json, size, error);
-    if (!rest)
+    if (!lists_open(&lists, name, json, size, error))
         return NULL;
-    struct arena arena = {0};
-    struct tokenizer *t = ARENA_NEW(&arena, struct tokenizer, 1, error);
-    if (t) {
-        t->arena = arena;
-        t->name = arena_text(&t->arena, name, strlen(name), error);
-        if (!t->name || !read_all(t, rest, &lists, vocab_size, error)) {
-            tokenizer_free(t);
-            t = NULL;
-        }
-    }
-    json_decref(rest);
+    struct tokenizer *t = make(&lists, vocab_size, error);
+    lists_close(&lists);
     return t;
 }
 

@@ -53,17 +53,32 @@ bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_by
     while (vocab->n_slots < 2 * count)
         vocab->n_slots *= 2;
     vocab->tokens = ARENA_NEW(arena, struct token, size, error);
-    vocab->slots = ARENA_NEW(arena, uint32_t, vocab->n_slots, error);
+    vocab->slots = ARENA_NEW(arena, struct vocab_slot, vocab->n_slots, error);
     vocab->pool = ARENA_NEW(arena, char, 2 * text_bytes + count, error);
     return vocab->tokens && vocab->slots && vocab->pool;
 }
 
+static uint64_t head_of(const char *text, size_t size) {
+    uint64_t head = 0;
+    memcpy(&head, text, size < sizeof head ? size : sizeof head);
+    return head;
+}
+
+static size_t hash_of(uint64_t head, const char *text, size_t size) {
+    if (size > sizeof head)
+        return XXH3_64bits(text, size);
+    uint64_t hash = (head ^ size << 56) * 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+    return hash ^ hash >> 32;
+}
+
 /* The slot that holds the text, or the empty one where it would go. */
-static uint32_t *slot_of(const struct vocab *vocab, const char *text, size_t size) {
-    size_t mask = vocab->n_slots - 1, i = XXH3_64bits(text, size) & mask;
-    for (; vocab->slots[i] != 0; i = (i + 1) & mask) {
-        const struct token *token = &vocab->tokens[vocab->slots[i] - 1];
-        if (token->text_size == size && memcmp(token->text, text, size) == 0)
+static struct vocab_slot *slot_of(const struct vocab *vocab, const char *text, size_t size) {
+    uint64_t head = head_of(text, size);
+    size_t mask = vocab->n_slots - 1, i = hash_of(head, text, size) & mask;
+    for (; vocab->slots[i].id_plus_one != 0; i = (i + 1) & mask) {
+        const struct vocab_slot *slot = &vocab->slots[i];
+        if (slot->head == head && slot->size == size &&
+            (size <= sizeof head || !memcmp(vocab->tokens[slot->id_plus_one - 1].text, text, size)))
             break;
     }
     return &vocab->slots[i];
@@ -76,11 +91,11 @@ static const char *pool_take(struct vocab *vocab, size_t size) {
 }
 
 bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_size) {
-    uint32_t *slot = slot_of(vocab, text, text_size);
+    struct vocab_slot *slot = slot_of(vocab, text, text_size);
     struct token *token = &vocab->tokens[id];
-    if (*slot != 0 || token->text)
+    if (slot->id_plus_one != 0 || token->text)
         return false;
-    *slot = id + 1;
+    *slot = (struct vocab_slot){head_of(text, text_size), (uint32_t)text_size, id + 1};
     memcpy(vocab->pool, text, text_size);
     token->text = token->bytes = pool_take(vocab, text_size + 1);
     token->text_size = token->bytes_size = (uint32_t)text_size;
@@ -95,7 +110,23 @@ bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_s
 }
 
 bool vocab_find(const struct vocab *vocab, const char *text, size_t size, uint32_t *id) {
-    uint32_t slot = *slot_of(vocab, text, size);
-    *id = slot - 1;
-    return slot != 0;
+    uint32_t id_plus_one = slot_of(vocab, text, size)->id_plus_one;
+    *id = id_plus_one - 1;
+    return id_plus_one != 0;
+}
+
+void vocab_expect(const struct vocab *vocab, const char *text, size_t size) {
+    size_t hash = hash_of(head_of(text, size), text, size);
+    __builtin_prefetch(&vocab->slots[hash & (vocab->n_slots - 1)]);
+}
+
+static bool is_text(const struct token *token, const char *text, size_t size) {
+    return token->text && token->text_size == size && memcmp(token->text, text, size) == 0;
+}
+
+bool vocab_find_near(const struct vocab *vocab, uint32_t near, const char *text, size_t size, uint32_t *id) {
+    for (*id = near; *id < vocab->size && *id - near < 2; (*id)++)
+        if (is_text(&vocab->tokens[*id], text, size))
+            return true;
+    return vocab_find(vocab, text, size, id);
 }

@@ -14,11 +14,18 @@ struct token {
     bool special;
 };
 
+/* Most texts are no longer than a head, so that a slot alone tells whether it is theirs. */
+struct vocab_slot {
+    uint64_t head; /* the text's first 8 bytes, or all and zeros */
+    uint32_t size;
+    uint32_t id_plus_one; /* 0 where empty */
+};
+
 struct vocab {
     struct token *tokens; /* [size] by id */
     uint32_t size; /* one more than the highest id that fits */
     uint32_t longest_text;
-    uint32_t *slots; /* a hash table of id + 1, 0 where empty */
+    struct vocab_slot *slots; /* a hash table */
     size_t n_slots; /* a power of two, at least twice the count */
     char *pool; /* texts and bytes, as far as used */
 };
@@ -32,6 +39,12 @@ bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_by
 bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_size);
 
 bool vocab_find(const struct vocab *vocab, const char *text, size_t size, uint32_t *id);
+
+/* Where many texts are looked up in a row: asks memory for the slot of one that comes a little later. */
+void vocab_expect(const struct vocab *vocab, const char *text, size_t size);
+
+/* The same as vocab_find; fast where the text is that of the token `near` or of the one behind it. */
+bool vocab_find_near(const struct vocab *vocab, uint32_t near, const char *text, size_t size, uint32_t *id);
 
 /* Writes the alphabet's spelling of bytes, at most 2 * size bytes, and returns its size. */
 size_t vocab_spell(const char *bytes, size_t size, char *out);
