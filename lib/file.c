@@ -139,6 +139,9 @@ bool input_map(struct input *input, struct error *error) {
         file_call_fails() ? MAP_FAILED : mmap(NULL, (size_t)input->size, PROT_READ, MAP_SHARED, input->fd, 0);
     if (map == MAP_FAILED)
         return fail_errno(error, "%s: mapping %llu bytes", input->path, (unsigned long long)input->size);
+#ifdef MADV_HUGEPAGE
+    madvise(map, (size_t)input->size, MADV_HUGEPAGE);
+#endif
     input->map = map;
     return true;
 }

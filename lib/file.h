@@ -19,7 +19,8 @@ struct input {
 bool input_open(struct input *input, const char *path, struct arena *arena, struct error *error);
 /* Exactly `size` bytes, or a sentence: a file that became shorter is an error. */
 bool input_read(const struct input *input, void *to, size_t size, uint64_t offset, struct error *error);
-/* Maps the whole file read-only (NULL map for an empty file). */
+/* Maps the whole file read-only (NULL map for an empty file), in huge pages where the system can: what it
+ * then reads from the disk it keeps in them. */
 bool input_map(struct input *input, struct error *error);
 void input_close(struct input *input);
 

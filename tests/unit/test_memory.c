@@ -15,7 +15,8 @@ static bool all_zero(const unsigned char *bytes, size_t size) {
     return true;
 }
 
-/* Sizes from one byte to beyond a chunk, each filled, so that an overlap would be found by the next check. */
+/* Sizes from one byte to beyond a chunk and beyond huge pages, each filled, so that an overlap would be found
+ * by the next check. */
 static void arena_memory_is_zeroed_aligned_and_disjoint(void **state) {
     (void)state;
     enum { N = 400 };
@@ -24,7 +25,7 @@ static void arena_memory_is_zeroed_aligned_and_disjoint(void **state) {
     unsigned char *blocks[N];
     size_t sizes[N];
     for (size_t i = 0; i < N; i++) {
-        sizes[i] = i % 50 == 49 ? 3000000 / i : 1 + i * i % 5000;
+        sizes[i] = i == 200 ? 5000000 : i % 50 == 49 ? 3000000 / i : 1 + i * i % 5000;
         blocks[i] = arena_alloc(&arena, sizes[i], 1, &error);
         assert_non_null(blocks[i]);
         assert_int_equal((uintptr_t)blocks[i] % 64, 0);
