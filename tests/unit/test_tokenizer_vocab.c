@@ -8,19 +8,9 @@
 
 #include <cmocka.h>
 
-static const char *const texts[] = {"a",
-                                    "aa",
-                                    "abcdefg",
-                                    "abcdefgh",
-                                    "abcdefgha",
-                                    "abcdefghb",
-                                    "abcdefghaa",
-                                    "xbcdefgha",
-                                    "\xc4\xa0",
-                                    "\xc4\xa0"
-                                    "a",
-                                    "abcdefghabc",
-                                    ""};
+static const char *const texts[] = {"a",         "aa",        "abcdefg",     "abcdefgh",
+                                    "abcdefgha", "abcdefghb", "abcdefghaa",  "xbcdefgha",
+                                    "\xc4\xa0",  "\xc4\xa1",  "abcdefghabc", ""};
 enum { N = sizeof texts / sizeof *texts, GAP = 3, NO_TOKEN = 77 };
 
 /* Token i has id GAP * i; the ids between are not in use. */
