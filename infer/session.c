@@ -1,5 +1,9 @@
 /* The forward pass.
  *
+ * A pass takes in the next `length` tokens of each of its sequences: a run of one sequence's prompt, or one
+ * token of each of several sequences. The matrices see one batch; only the cache and attention ask which
+ * sequence a token is of.
+ *
  * All of a pass runs inside one pool_run, with barriers between its stages. In a batch the threads share out
  * tokens wherever work is by token, and rows of matrices in the products. A lone token, as in generation, has
  * no tokens to share: its residual stream, norms and rounding are so little work that every thread does them
@@ -44,18 +48,28 @@ struct session_buffers {
     float *split_sums; /* (max_splits, n_heads, width) */
     float *split_totals, *split_largest; /* (max_splits, n_heads) */
     struct own *own; /* [n_threads] */
-    const struct cache_kernels *cache_kernels; /* of the cache's format */
-    char *cache; /* layer by layer, head by head, its keys, then its values */
-    size_t cache_bytes, head_bytes; /* of all; of one head */
+    const struct cache_kernels *cache_kernels; /* of the caches' format */
+    char *caches; /* of all sequences */
+    size_t caches_bytes, head_bytes; /* of all; of one sequence's head */
+};
+
+/* What a pass is asked to do. */
+struct request {
+    struct session *sequences; /* [n_sequences] */
+    size_t n_sequences, length;
+    const uint32_t *tokens; /* (n_sequences, length) */
+    float *logits; /* (n_logits, vocab_size), of the last tokens */
+    size_t n_logits;
 };
 
 /* One thread's view of a pass. */
 struct pass {
-    struct session *session;
-    struct session_buffers *b;
+    const struct request *request;
+    const struct model *model;
     const struct model_config *config;
-    const uint32_t *tokens;
-    size_t count;
+    struct pool *pool;
+    struct session_buffers *b;
+    size_t count; /* tokens of all sequences */
     unsigned thread, n_threads;
     unsigned part, n_parts; /* this thread's part of work by token; 0 of 1 for a lone token */
     size_t token_begin, token_end; /* which comes to these tokens */
@@ -68,10 +82,14 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
+static size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 /* ---- Stages ---- */
 
 static void barrier(const struct pass *p) {
-    pool_barrier(p->session->pool);
+    pool_barrier(p->pool);
 }
 
 /* After work by token: waits for the others' tokens. */
@@ -121,15 +139,24 @@ static void add_projected(const struct pass *p) {
 }
 
 static void embed(const struct pass *p) {
-    const struct matrix *embedding = &p->session->model->embedding;
+    const struct matrix *embedding = &p->model->embedding;
     for (size_t i = p->token_begin; i < p->token_end; i++)
-        embedding->type->decode_row(embedding, p->tokens[i], p->x + i * p->config->dim);
+        embedding->type->decode_row(embedding, p->request->tokens[i], p->x + i * p->config->dim);
 }
 
-static struct attention_cache cache_of(const struct pass *p, size_t layer, size_t kv_head) {
+static const struct session *sequence_of(const struct pass *p, size_t token) {
+    return &p->request->sequences[token / p->request->length];
+}
+
+static size_t position_of(const struct pass *p, size_t token) {
+    return sequence_of(p, token)->position + token % p->request->length;
+}
+
+/* One head of the cache of a token's sequence. */
+static struct attention_cache cache_of(const struct pass *p, size_t token, size_t layer, size_t kv_head) {
     const struct session_buffers *b = p->b;
     size_t head_dim = p->config->head_dim;
-    char *at = b->cache + (layer * p->config->n_kv_heads + kv_head) * b->head_bytes;
+    char *at = sequence_of(p, token)->cache + (layer * p->config->n_kv_heads + kv_head) * b->head_bytes;
     return (struct attention_cache){
         .kernels = b->cache_kernels,
         .keys = at,
@@ -146,10 +173,10 @@ static void store_keys_and_values(const struct pass *p, size_t layer) {
     share_of(p->count * n_kv_heads, 1, p->thread, p->n_threads, &begin, &end);
     for (size_t i = begin; i < end; i++) {
         size_t token = i / n_kv_heads;
-        struct attention_cache cache = cache_of(p, layer, i % n_kv_heads);
+        struct attention_cache cache = cache_of(p, token, layer, i % n_kv_heads);
         float *key = b->k + i * head_dim;
         rope_apply(key, b->turns + token * head_dim, head_dim, 1, key);
-        attention_store(&cache, p->session->position + token, key, b->v + i * head_dim);
+        attention_store(&cache, position_of(p, token), key, b->v + i * head_dim);
     }
 }
 
@@ -164,36 +191,43 @@ static void gather_queries(const struct pass *p, size_t kv_head, size_t begin, s
         for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
             rope_apply(p->b->q + (token * n_heads + head) * head_dim, p->b->turns + token * head_dim,
                        head_dim, scale, a->queries + a->n_queries * head_dim);
-            a->limits[a->n_queries++] = p->session->position + token + 1;
+            a->limits[a->n_queries++] = position_of(p, token) + 1;
         }
 }
 
-/* Attention of a batch: the work is cut into blocks of queries of one head, the later and longer ones first,
- * and dealt to the threads in turn. */
-static void attend_batch(const struct pass *p, size_t layer) {
+/* Attention of tokens [begin, end), all of one sequence, with the heads that share a key-value head. */
+static void attend_block(const struct pass *p, size_t layer, size_t kv_head, size_t begin, size_t end) {
     struct attention *a = &p->own->attention;
-    size_t head_dim = p->config->head_dim, n_kv_heads = p->config->n_kv_heads, width = p->b->width;
-    size_t group = p->config->n_heads / n_kv_heads;
-    size_t block = a->capacity / group, n_blocks = (p->count + block - 1) / block;
-    for (size_t unit = p->thread; unit < n_blocks * n_kv_heads; unit += p->n_threads) {
-        size_t kv_head = unit % n_kv_heads, begin = (n_blocks - 1 - unit / n_kv_heads) * block;
-        size_t end = least(begin + block, p->count);
-        struct attention_cache cache = cache_of(p, layer, kv_head);
-        gather_queries(p, kv_head, begin, end);
-        attention_run(a, p->b->kernels, &cache, 0, p->session->position + end);
-        for (size_t j = 0; j < a->n_queries; j++) {
-            size_t token = begin + j / group, head = kv_head * group + j % group;
-            float *out = p->b->attended + (token * p->config->n_heads + head) * head_dim;
-            for (size_t d = 0; d < head_dim; d++)
-                out[d] = a->sums[j * width + d] / a->totals[j];
-        }
+    size_t head_dim = p->config->head_dim, n_heads = p->config->n_heads;
+    size_t group = n_heads / p->config->n_kv_heads;
+    struct attention_cache cache = cache_of(p, begin, layer, kv_head);
+    gather_queries(p, kv_head, begin, end);
+    attention_run(a, p->b->kernels, &cache, 0, position_of(p, end - 1) + 1);
+    for (size_t j = 0; j < a->n_queries; j++) {
+        size_t token = begin + j / group, head = kv_head * group + j % group;
+        float *out = p->b->attended + (token * n_heads + head) * head_dim;
+        for (size_t d = 0; d < head_dim; d++)
+            out[d] = a->sums[j * p->b->width + d] / a->totals[j];
+    }
+}
+
+/* Attention of a batch: the work is cut into blocks of queries of one sequence and head, the later and longer
+ * ones first, and dealt to the threads in turn. */
+static void attend_batch(const struct pass *p, size_t layer) {
+    size_t n_kv_heads = p->config->n_kv_heads, length = p->request->length;
+    size_t at_once = p->own->attention.capacity / (p->config->n_heads / n_kv_heads);
+    size_t n_blocks = (length + at_once - 1) / at_once, n_units = p->request->n_sequences * n_kv_heads;
+    for (size_t unit = p->thread; unit < n_blocks * n_units; unit += p->n_threads) {
+        size_t first = unit % n_units / n_kv_heads * length;
+        size_t begin = (n_blocks - 1 - unit / n_units) * at_once, end = least(begin + at_once, length);
+        attend_block(p, layer, unit % n_kv_heads, first + begin, first + end);
     }
 }
 
 /* Into how many runs of positions a lone token's attention is cut, so that all threads have the same share
  * however few key-value heads there are. */
 static size_t n_splits(const struct pass *p) {
-    size_t worth = (p->session->position + SPLIT_POSITIONS) / SPLIT_POSITIONS;
+    size_t worth = (position_of(p, 0) + SPLIT_POSITIONS) / SPLIT_POSITIONS;
     return least(p->b->max_splits, worth);
 }
 
@@ -202,13 +236,13 @@ static void attend_lone(const struct pass *p, size_t layer) {
     struct session_buffers *b = p->b;
     struct attention *a = &p->own->attention;
     size_t n_kv_heads = p->config->n_kv_heads, n_heads = p->config->n_heads, group = n_heads / n_kv_heads;
-    size_t splits = n_splits(p), n_tiles = p->session->position / TILE + 1;
+    size_t splits = n_splits(p), position = position_of(p, 0), n_tiles = position / TILE + 1;
     for (size_t unit = p->thread; unit < splits * n_kv_heads; unit += p->n_threads) {
         size_t kv_head = unit / splits, split = unit % splits, at = split * n_heads + kv_head * group;
-        struct attention_cache cache = cache_of(p, layer, kv_head);
+        struct attention_cache cache = cache_of(p, 0, layer, kv_head);
         gather_queries(p, kv_head, 0, 1);
         attention_run(a, b->kernels, &cache, n_tiles * split / splits * TILE,
-                      least(n_tiles * (split + 1) / splits * TILE, p->session->position + 1));
+                      least(n_tiles * (split + 1) / splits * TILE, position + 1));
         memcpy(b->split_sums + at * b->width, a->sums, group * b->width * sizeof(float));
         memcpy(b->split_totals + at, a->totals, group * sizeof(float));
         memcpy(b->split_largest + at, a->largest, group * sizeof(float));
@@ -258,7 +292,7 @@ static void activate(const struct pass *p) {
 }
 
 static void forward_layer(const struct pass *p, size_t index) {
-    const struct layer *layer = &p->session->model->layers[index];
+    const struct layer *layer = &p->model->layers[index];
     struct session_buffers *b = p->b;
 
     norm_and_round(p, layer->attn_norm, kind_of(&layer->q) | kind_of(&layer->k) | kind_of(&layer->v));
@@ -286,7 +320,7 @@ static void forward_layer(const struct pass *p, size_t index) {
 
 /* Logits (n, vocab_size) of the pass's last n tokens. */
 static void forward_head(const struct pass *p, float *logits, size_t n) {
-    const struct model *model = p->session->model;
+    const struct model *model = p->model;
     size_t dim = p->config->dim, first = p->count - n;
     for (size_t i = p->token_begin; i < p->token_end; i++)
         if (i >= first)
@@ -299,24 +333,19 @@ static void forward_head(const struct pass *p, float *logits, size_t n) {
 
 /* ---- The pass ---- */
 
-struct request {
-    struct session *session;
-    const uint32_t *tokens;
-    size_t count;
-    float *logits;
-    size_t n_logits;
-};
-
 static struct pass view(const struct request *request, unsigned thread, unsigned n_threads) {
-    struct session_buffers *b = request->session->buffers;
+    const struct session *session = request->sequences;
+    struct session_buffers *b = session->buffers;
     struct own *own = &b->own[thread];
-    bool lone = request->count == 1;
+    size_t count = request->n_sequences * request->length;
+    bool lone = count == 1;
     struct pass pass = {
-        .session = request->session,
+        .request = request,
+        .model = session->model,
+        .config = &session->model->config,
+        .pool = session->pool,
         .b = b,
-        .config = &request->session->model->config,
-        .tokens = request->tokens,
-        .count = request->count,
+        .count = count,
         .thread = thread,
         .n_threads = n_threads,
         .part = lone ? 0 : thread,
@@ -326,7 +355,7 @@ static struct pass view(const struct request *request, unsigned thread, unsigned
         .inputs = lone ? &own->inputs : &b->inputs,
         .own = own,
     };
-    share_of(pass.count, 1, pass.part, pass.n_parts, &pass.token_begin, &pass.token_end);
+    share_of(count, 1, pass.part, pass.n_parts, &pass.token_begin, &pass.token_end);
     return pass;
 }
 
@@ -353,24 +382,38 @@ static bool check_tokens(const struct session *session, const uint32_t *tokens, 
     return true;
 }
 
+static void run(struct request *request) {
+    struct session *sequences = request->sequences;
+    const struct session_buffers *b = sequences->buffers;
+    size_t head_dim = sequences->model->config.head_dim, length = request->length;
+    for (size_t i = 0; i < request->n_sequences * length; i++)
+        rope_turn(b->frequencies, head_dim, sequences[i / length].position + i % length,
+                  b->turns + i * head_dim);
+    pool_run(sequences->pool, forward, request);
+    for (size_t i = 0; i < request->n_sequences; i++)
+        sequences[i].position += length;
+}
+
 bool session_forward(struct session *session, const uint32_t *tokens, size_t count, float *logits,
                      size_t n_logits, struct error *error) {
-    struct session_buffers *b = session->buffers;
-    const struct model_config *config = &session->model->config;
     if (!check_tokens(session, tokens, count, error))
         return false;
     for (size_t done = 0, n; done < count; done += n) {
-        n = least(b->batch, count - done);
+        n = least(session->buffers->batch, count - done);
         size_t behind = count - done - n; /* tokens of later passes */
         size_t wanted = n_logits > behind ? least(n_logits - behind, n) : 0;
-        struct request request = {session, tokens + done, n, logits, wanted};
-        for (size_t i = 0; i < n; i++)
-            rope_turn(b->frequencies, config->head_dim, session->position + i,
-                      b->turns + i * config->head_dim);
-        pool_run(session->pool, forward, &request);
-        session->position += n;
-        logits += wanted * config->vocab_size;
+        run(&(struct request){session, 1, n, tokens + done, logits, wanted});
+        logits += wanted * session->model->config.vocab_size;
     }
+    return true;
+}
+
+bool session_step(struct session *sessions, size_t n, const uint32_t *tokens, float *logits,
+                  struct error *error) {
+    for (size_t i = 0; i < n; i++)
+        if (!check_tokens(&sessions[i], &tokens[i], 1, error))
+            return false;
+    run(&(struct request){sessions, n, 1, tokens, logits, n});
     return true;
 }
 
@@ -400,19 +443,24 @@ static size_t common_divisor(size_t a, size_t b) {
     return a;
 }
 
-static bool open_cache(struct session *session, struct error *error) {
-    struct session_buffers *b = session->buffers;
-    const struct model_config *config = &session->model->config;
-    uint64_t positions = (session->capacity + TILE - 1) / TILE * TILE, bytes;
-    b->head_bytes = positions * position_bytes(session);
-    if (!mul_sizes(b->head_bytes, config->n_layers * config->n_kv_heads, &bytes) || bytes > SIZE_MAX)
-        return fail(error, "%s: a cache for %zu positions is too large", session->model->path,
-                    session->capacity);
-    b->cache = memory_pages(bytes);
-    if (!b->cache)
+static bool open_caches(struct session *sessions, size_t n, struct error *error) {
+    struct session_buffers *b = sessions->buffers;
+    const struct model_config *config = &sessions->model->config;
+    uint64_t positions = (sessions->capacity + TILE - 1) / TILE * TILE, each, bytes;
+    b->head_bytes = positions * position_bytes(sessions);
+    if (!mul_sizes(b->head_bytes, config->n_layers * config->n_kv_heads, &each) ||
+        !mul_sizes(each, n, &bytes) || bytes > SIZE_MAX)
+        return fail(error, "%s: a cache for %zu positions is too large", sessions->model->path,
+                    sessions->capacity);
+    b->caches = memory_pages(bytes);
+    if (!b->caches)
         return fail(error, "%s: no memory for %" PRIu64 " bytes of cache, %zu positions",
-                    session->model->path, bytes, session->capacity);
-    b->cache_bytes = bytes;
+                    sessions->model->path, bytes, n * sessions->capacity);
+    b->caches_bytes = bytes;
+    for (size_t i = 0; i < n; i++) {
+        sessions[i].buffers = b;
+        sessions[i].cache = b->caches + i * each;
+    }
     return true;
 }
 
@@ -478,7 +526,7 @@ static bool open_buffers(struct session *session, size_t batch, struct error *er
     session->buffers = b;
     b->kernels = kernels_best();
     b->cache_kernels = cache_format(session->model, b->kernels);
-    b->batch = least(batch, session->capacity);
+    b->batch = batch;
     b->width = (c->head_dim + TILE - 1) / TILE * TILE;
     b->max_splits = n_threads / common_divisor(n_threads, c->n_kv_heads);
     b->frequencies = ARENA_NEW(&session->arena, double, c->head_dim / 2, error);
@@ -489,27 +537,36 @@ static bool open_buffers(struct session *session, size_t batch, struct error *er
         if (!open_own(session, &b->own[thread], error))
             return false;
     rope_frequencies(c, b->frequencies);
-    return open_cache(session, error);
+    return true;
 }
 
 bool session_open(struct session *session, const struct model *model, size_t capacity, size_t batch,
                   struct pool *pool, struct error *error) {
-    *session = (struct session){.model = model, .pool = pool, .capacity = capacity};
+    return session_open_many(session, 1, model, capacity, batch, pool, error);
+}
+
+bool session_open_many(struct session *sessions, size_t n, const struct model *model, size_t capacity,
+                       size_t batch, struct pool *pool, struct error *error) {
+    for (size_t i = 0; i < n; i++)
+        sessions[i] = (struct session){.model = model, .pool = pool, .capacity = capacity};
     if (capacity == 0 || capacity > model->config.context)
         return fail(error,
                     "%s: a context of %zu positions was asked for, the model was made for 1 to %" PRIu64,
                     model->path, capacity, model->config.context);
     if (batch == 0)
         return fail(error, "%s: batches of no tokens", model->path);
-    if (open_buffers(session, batch, error))
-        return true;
-    session_close(session);
-    return false;
+    bool good =
+        open_buffers(sessions, most(least(batch, capacity), n), error) && open_caches(sessions, n, error);
+    for (size_t i = 1; i < n; i++)
+        sessions[i].buffers = sessions->buffers;
+    if (!good)
+        session_close(sessions);
+    return good;
 }
 
 void session_close(struct session *session) {
-    if (session->buffers && session->buffers->cache)
-        memory_pages_free(session->buffers->cache, session->buffers->cache_bytes);
+    if (session->buffers && session->buffers->caches)
+        memory_pages_free(session->buffers->caches, session->buffers->caches_bytes);
     arena_free(&session->arena);
     *session = (struct session){0};
 }

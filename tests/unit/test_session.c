@@ -124,6 +124,70 @@ static void every_type_says_nearly_the_same(void **unused) {
     }
 }
 
+/* Sequences of 1, 6, 11, ... tokens before they take steps together. */
+#define N_SEQUENCES 7
+#define N_STEPS 5
+
+static size_t length_of(size_t sequence) {
+    return 1 + 5 * sequence;
+}
+
+/* What a sequence that begins at `sequence` in the tokens says behind each of its steps, run alone. */
+static void run_alone(const struct model *model, size_t sequence, float *logits) {
+    struct session session;
+    struct error error;
+    size_t length = length_of(sequence);
+    assert_true(session_open(&session, model, N_TOKENS, 8, pools[0], &error));
+    assert_true(session_forward(&session, tokens + sequence, length, NULL, 0, &error));
+    for (size_t step = 0; step < N_STEPS; step++)
+        assert_true(session_forward(&session, tokens + sequence + length + step, 1, logits + step * VOCAB, 1,
+                                    &error));
+    session_close(&session);
+}
+
+static void run_together(const struct model *model, struct pool *pool, size_t n,
+                         float logits[N_STEPS][N_SEQUENCES * VOCAB]) {
+    struct session sessions[N_SEQUENCES];
+    struct error error;
+    assert_true(session_open_many(sessions, n, model, N_TOKENS, 4, pool, &error));
+    for (size_t i = 0; i < n; i++)
+        assert_true(session_forward(&sessions[i], tokens + i, length_of(i), NULL, 0, &error));
+    for (size_t step = 0; step < N_STEPS; step++) {
+        uint32_t next[N_SEQUENCES];
+        for (size_t i = 0; i < n; i++)
+            next[i] = tokens[i + sessions[i].position];
+        assert_true(session_step(sessions, n, next, logits[step], &error));
+    }
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(sessions[i].position, length_of(i) + N_STEPS);
+    session_close(sessions);
+}
+
+static void sequences_together_say_what_each_says_alone(void **unused) {
+    (void)unused;
+    static float alone[N_SEQUENCES][N_STEPS * VOCAB], together[N_STEPS][N_SEQUENCES * VOCAB];
+    const char *kinds[] = {"f32", "q8", "q4"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t t = 0; t < 3; t++) {
+            struct model model;
+            open_golden(&model, golden[i], kinds[t]);
+            for (size_t k = 0; k < N_SEQUENCES; k++)
+                run_alone(&model, k, alone[k]);
+            for (size_t n = 1; n <= N_SEQUENCES; n += 2)
+                for (size_t p = 0; p < 3; p++) {
+                    run_together(&model, pools[p], n, together);
+                    for (size_t k = 0; k < n * N_STEPS; k++) {
+                        float found = difference(together[k % N_STEPS] + k / N_STEPS * VOCAB,
+                                                 alone[k / N_STEPS] + k % N_STEPS * VOCAB, VOCAB);
+                        if (found > (t ? 1e-3f : 1e-5f))
+                            fail_msg("%s in %s: %zu sequences with %u threads differ by %g", golden[i],
+                                     kinds[t], n, pool_sizes[p], (double)found);
+                    }
+                }
+            model_close(&model);
+        }
+}
+
 static void rewinding_forgets(void **unused) {
     (void)unused;
     float expected[VOCAB], found[VOCAB];
@@ -193,20 +257,40 @@ static void what_cannot_be_is_refused(void **unused) {
     model_close(&model);
 }
 
+static void a_step_that_cannot_be_is_taken_by_none(void **unused) {
+    (void)unused;
+    struct model model;
+    struct session sessions[2];
+    struct error error;
+    float logits[2 * VOCAB];
+    const uint32_t outside[] = {3, VOCAB}, inside[] = {3, 4};
+    open_golden(&model, golden[0], NULL);
+    assert_true(session_open_many(sessions, 2, &model, 8, 1, pools[1], &error));
+    assert_false(session_step(sessions, 2, outside, logits, &error));
+    assert_string_equal(error.text, "model.qm: token id 32 is outside the vocabulary of 32");
+    assert_true(session_forward(&sessions[1], tokens, 8, NULL, 0, &error));
+    assert_false(session_step(sessions, 2, inside, logits, &error));
+    assert_string_equal(error.text, "model.qm: 1 tokens behind 8 do not fit into a context of 8");
+    assert_int_equal(sessions[0].position, 0);
+    assert_true(session_step(sessions, 1, inside, logits, &error));
+    session_close(sessions);
+    model_close(&model);
+}
+
 static void running_out_of_memory_leaves_nothing(void **unused) {
     (void)unused;
     struct model model;
-    struct session session;
+    struct session sessions[3];
     struct error error;
     open_golden(&model, golden[0], NULL);
     bool opened = false;
     for (size_t n = 1; !opened; n++) {
         assert_true(n < 1000);
         memory_fail_at(n);
-        opened = session_open(&session, &model, 32, 8, pools[1], &error);
+        opened = session_open_many(sessions, 3, &model, 32, 8, pools[1], &error);
         memory_fail_at(0);
     }
-    session_close(&session);
+    session_close(sessions);
     model_close(&model);
 }
 
@@ -254,9 +338,11 @@ int main(void) {
         cmocka_unit_test(logits_are_those_of_transformers),
         cmocka_unit_test(batches_and_threads_change_nothing),
         cmocka_unit_test(every_type_says_nearly_the_same),
+        cmocka_unit_test(sequences_together_say_what_each_says_alone),
         cmocka_unit_test(rewinding_forgets),
         cmocka_unit_test(logits_are_of_the_last_tokens),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(a_step_that_cannot_be_is_taken_by_none),
         cmocka_unit_test(running_out_of_memory_leaves_nothing),
         cmocka_unit_test(cache_bytes_are_what_the_format_takes),
     };
