@@ -30,13 +30,18 @@ static bool set_speed(json_t *to, const struct evaluation *e, const struct row *
                              set(to, "roof_share", json_real(row->roof_share)));
 }
 
+static bool set_batches(json_t *to, const struct evaluation *e, const struct row *row) {
+    return !e->has_batches || (set(to, "batch", batches_json(row)) &&
+                               (row->knee == 0 || set(to, "knee_batch", json_real(row->knee))));
+}
+
 static json_t *row_json(const struct evaluation *e, const struct row *row) {
     json_t *to = json_object();
     bool good = set(to, "file", json_string(row->file)) && set(to, "type", json_string(row->type)) &&
                 set(to, "bpw", json_real(row->bits_per_weight)) &&
                 (row->synthetic ? set(to, "synthetic", json_true())
                                 : set(to, "file_bytes", json_integer((json_int_t)row->file_bytes))) &&
-                set_quality(to, e, row) && set_speed(to, e, row) &&
+                set_quality(to, e, row) && set_speed(to, e, row) && set_batches(to, e, row) &&
                 (!e->rooflines || set(to, "roofline", roofline_json(e->rooflines, (size_t)(row - e->rows))));
     if (good)
         return to;
@@ -59,7 +64,8 @@ static json_t *evaluation_json(const struct evaluation *e) {
     bool good = set(to, "machine", machine_json(&e->machine)) &&
                 (!(e->has_perplexity || e->has_divergence) || set(to, "text", text_json(e))) &&
                 (!e->has_divergence || set(to, "reference", json_string(e->reference))) &&
-                (!e->has_speed || set(to, "roof_gb_s", json_real(1e-9 * e->roof))) &&
+                (!e->has_speed || (set(to, "roof_gb_s", json_real(1e-9 * e->roof)) &&
+                                   set(to, "depth", json_integer((json_int_t)e->prompt)))) &&
                 (!e->has_fit || set(to, "fit", fit_json(&e->fit)));
     for (size_t i = 0; good && i < e->n_rows; i++)
         good = json_array_append_new(rows, row_json(e, &e->rows[i])) == 0;

@@ -17,9 +17,9 @@
 #define MIN_CONTEXT 4 /* of which one token is scored */
 
 struct request {
-    bool perplexity, speed, roofline, json;
+    bool perplexity, speed, batches, roofline, json;
     const char *reference, *text, *report, *dump, *shape, *types;
-    uint64_t context, windows; /* windows 0: the default */
+    uint64_t context, windows, depth; /* windows, depth 0: the default */
     struct common common;
     struct text_list paths;
     const char *command;
@@ -53,10 +53,13 @@ static bool check_request(struct request *request, struct error *error) {
         return fail(error, "--json and --report are two ways to show the same results: choose one");
     if (request->dump && request->paths.count != 1)
         return fail(error, "--dump-logits takes one model, %zu were named", request->paths.count);
-    if (request->dump &&
-        (request->perplexity || request->reference || request->speed || request->roofline || request->report))
-        return fail(error, "--dump-logits measures nothing: leave out --ppl, --kl, --speed, --roofline and "
-                           "--report");
+    if (request->dump && (request->perplexity || request->reference || request->speed || request->batches ||
+                          request->roofline || request->report))
+        return fail(error, "--dump-logits measures nothing: leave out --ppl, --kl, --speed, --batch, "
+                           "--roofline and --report");
+    if (request->depth && !request->speed && !request->batches && !request->roofline &&
+        (request->perplexity || request->reference || request->dump))
+        return fail(error, "--depth is for --speed: perplexity and divergence read windows of --ctx");
     if (request->context < MIN_CONTEXT || request->context > CONFIG_MAX_CONTEXT)
         return fail(error, "--ctx %" PRIu64 ": expected %d to %u", request->context, MIN_CONTEXT,
                     CONFIG_MAX_CONTEXT);
@@ -65,7 +68,8 @@ static bool check_request(struct request *request, struct error *error) {
 
 /* Asked for nothing in particular: all that there is no need to ask for. */
 static void choose_measures(struct request *request) {
-    request->speed |= request->roofline; /* which needs what speed finds out about the memory */
+    /* Both stand beside the speed of one sequence and of the memory. */
+    request->speed |= request->batches | request->roofline;
     if (request->perplexity || request->speed || request->reference || request->dump)
         return;
     request->perplexity = !request->shape;
@@ -247,9 +251,16 @@ static bool fit_speed(struct bench *bench, struct error *error) {
 
 static bool run_speed(struct bench *bench, struct error *error) {
     struct evaluation *evaluation = &bench->evaluation;
-    const struct speed_request speed = {bench->models, evaluation->n_rows, bench->pool,
-                                        bench->request->common.quiet};
+    const struct speed_request speed = {
+        .models = bench->models,
+        .n_models = evaluation->n_rows,
+        .pool = bench->pool,
+        .depth = bench->request->depth,
+        .batches = bench->request->batches,
+        .quiet = bench->request->common.quiet,
+    };
     evaluation->has_speed = true;
+    evaluation->has_batches = bench->request->batches;
     return measure_speed(&speed, evaluation->rows, evaluation, error) && fit_speed(bench, error) &&
            (!bench->request->roofline || measure_rooflines(&speed, evaluation, &bench->arena, error));
 }
@@ -345,6 +356,10 @@ int main(int argc, char **argv) {
         {"kl", OPTION_TEXT, &request.reference, "MODEL",
          "measure the divergence from this model, usually the unquantized one"},
         {"speed", OPTION_FLAG, &request.speed, NULL, "measure tokens a second, and the memory's speed"},
+        {"depth", OPTION_COUNT, &request.depth, "N",
+         "with --speed: tokens of the prefill, behind which it generates (128)"},
+        {"batch", OPTION_FLAG, &request.batches, NULL,
+         "measure speed, also of up to 64 sequences together, and where arithmetic takes over from memory"},
         {"roofline", OPTION_FLAG, &request.roofline, NULL,
          "measure speed, then say what memory and arithmetic allow, here and on known devices"},
         {"text", OPTION_TEXT, &request.text, "FILE",

@@ -20,7 +20,7 @@ struct pixel {
 };
 
 static double share(const struct axis *axis, double value) {
-    if (axis->logarithmic)
+    if (axis->base > 0)
         return log(value / axis->low) / log(axis->high / axis->low);
     return (value - axis->low) / (axis->high - axis->low);
 }
@@ -45,11 +45,11 @@ double plot_round_up(double x) {
 }
 
 static double next_tick(const struct axis *axis, double tick) {
-    return axis->logarithmic ? tick * 10 : tick + round_down((axis->high - axis->low) / 4);
+    return axis->base > 0 ? tick * axis->base : tick + round_down((axis->high - axis->low) / 4);
 }
 
 static double first_tick(const struct axis *axis) {
-    return axis->logarithmic ? pow(10, ceil(log10(axis->low) - 1e-9)) : axis->low;
+    return axis->base > 0 ? pow(axis->base, ceil(log(axis->low) / log(axis->base) - 1e-9)) : axis->low;
 }
 
 static bool has_tick(const struct axis *axis, double tick) {
@@ -57,7 +57,7 @@ static bool has_tick(const struct axis *axis, double tick) {
 }
 
 static void put_number(struct page *page, const struct axis *axis, double tick) {
-    if (axis->logarithmic)
+    if (axis->base >= 10)
         put(page, "10<tspan dy=\"-5\" font-size=\"9\">%.0f</tspan>", log10(tick));
     else
         put(page, "%.6g", tick);
@@ -127,6 +127,13 @@ void plot_line(struct plot *plot, double slope, double intercept, enum side side
     put_line_text(plot, from, to, side, class, text);
 }
 
+void plot_path(struct plot *plot, const struct point *points, size_t n, const char *class) {
+    put(plot->page, "<polyline class=\"%s\" points=\"", class);
+    for (size_t i = 0; i < n; i++)
+        put(plot->page, "%s%.1f,%.1f", i ? " " : "", across(plot, points[i].x), down(plot, points[i].y));
+    put(plot->page, "\"/>\n");
+}
+
 /* ---- Points ---- */
 
 static void put_point(struct plot *plot, const struct point *point) {
@@ -137,8 +144,7 @@ static void put_point(struct plot *plot, const struct point *point) {
         put(plot->page, "<line class=\"error\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", x, x,
             down(plot, low), down(plot, high));
     }
-    put(plot->page, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n",
-        point->hollow ? "hollow" : "point", x, y);
+    put(plot->page, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", point->class, x, y);
 }
 
 static bool overlap(const struct box *a, const struct box *b) {
@@ -202,6 +208,8 @@ static void put_label(struct plot *plot, const struct point *point, bool left) {
 void plot_points(struct plot *plot, struct point *points, size_t n) {
     for (size_t i = 0; i < n; i++) {
         bool left;
+        if (!points[i].label)
+            continue;
         points[i].placed = place_label(plot, points, n, i, &left);
         put_label(plot, &points[i], left);
     }

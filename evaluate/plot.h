@@ -1,5 +1,5 @@
-/* A scatter plot as inline SVG, coloured by the page's style sheet: classes grid, axis, tick, label, and
- * those that the caller gives to lines and points. */
+/* A plot of points and lines as inline SVG, coloured by the page's style sheet: classes grid, axis, tick,
+ * label, and those that the caller gives to lines and points. */
 #ifndef EVALUATE_PLOT_H
 #define EVALUATE_PLOT_H
 
@@ -8,7 +8,7 @@
 struct axis {
     const char *title; /* with its unit; plain text */
     double low, high;
-    bool logarithmic;
+    double base; /* of a logarithmic axis: 10 or 2, with a tick at each of its powers; 0 for a linear one */
 };
 
 struct plot {
@@ -22,8 +22,8 @@ struct box {
 
 struct point {
     double x, y, error; /* error: half the length of the bar through it, along y; 0 for none */
-    const char *label; /* any text */
-    bool hollow;
+    const char *label; /* any text, or NULL for none */
+    const char *class;
     struct box placed; /* set by plot_points: where the label stands */
 };
 
@@ -34,6 +34,8 @@ void plot_begin(struct plot *plot, const char *description);
 enum side { ABOVE, BELOW };
 void plot_line(struct plot *plot, double slope, double intercept, enum side side, const char *class,
                const char *text);
+/* Straight from each point to the next. */
+void plot_path(struct plot *plot, const struct point *points, size_t n, const char *class);
 /* Each label stands beside its point, or as near to it as others leave room. */
 void plot_points(struct plot *plot, struct point *points, size_t n);
 void plot_end(struct plot *plot);

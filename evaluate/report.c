@@ -14,10 +14,10 @@ static const char head[] =
 
 static const char style[] =
     "<style>\n:root { --ink: #1b1f24; --soft: #59636e; --paper: #fbfaf7; --card: #fff; --rule: #e3e0d8;\n"
-    "  --blue: #0b6bb0; --orange: #b84a00; --grid: #ece9e1; }\n"
+    "  --blue: #0b6bb0; --orange: #b84a00; --green: #3d7a1f; --purple: #8038a8; --grid: #ece9e1; }\n"
     "@media (prefers-color-scheme: dark) {\n"
     "  :root { --ink: #e8e6e1; --soft: #a0a8b1; --paper: #14171a; --card: #1c2024; --rule: #31363c;\n"
-    "    --blue: #6cb8f0; --orange: #f0a050; --grid: #2a2f35; } }\n"
+    "    --blue: #6cb8f0; --orange: #f0a050; --green: #8ecb6c; --purple: #cf9bea; --grid: #2a2f35; } }\n"
     "* { box-sizing: border-box; }\n"
     "body { margin: 0; background: var(--paper); color: var(--ink);\n"
     "  font: 16px/1.55 system-ui, -apple-system, \"Segoe UI\", Roboto, \"Helvetica Neue\", sans-serif; }\n"
@@ -50,8 +50,12 @@ static const char style[] =
     "svg .tick { font-variant-numeric: tabular-nums; font-size: 12px; }\n"
     "svg .grid { stroke: var(--grid); stroke-width: 1; }\n"
     "svg .leader { stroke: var(--soft); stroke-width: .75; }\n"
-    "svg .point { fill: var(--blue); stroke: var(--card); stroke-width: 1.5; }\n"
-    "svg .hollow { fill: var(--card); stroke: var(--blue); stroke-width: 2; }\n"
+    "svg { --hue: var(--blue); } svg .hue-1 { --hue: var(--orange); } svg .hue-2 { --hue: var(--green); }\n"
+    "svg .hue-3 { --hue: var(--purple); }\n"
+    "svg .point { fill: var(--hue); stroke: var(--card); stroke-width: 1.5; }\n"
+    "svg .hollow { fill: var(--card); stroke: var(--hue); stroke-width: 2; }\n"
+    "svg .path { fill: none; stroke: var(--hue); stroke-width: 2; }\n"
+    "svg .bound { fill: none; stroke: var(--hue); stroke-width: 1.25; stroke-dasharray: 4 4; }\n"
     "svg .error { stroke: var(--blue); stroke-width: 1.5; opacity: .6; }\n"
     "svg .label { font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 4px;\n"
     "  stroke-linejoin: round; }\n"
@@ -162,8 +166,8 @@ static void put_speed_plot(struct page *page, const struct evaluation *e, struct
     struct plot plot = {
         page,
         {giga ? "GB streamed per token" : "MB streamed per token", 0,
-         plot_round_up(1.08 * largest_of(e, streamed_of) / unit), false},
-        {"ms per token", 0, plot_round_up(1.12e3 * largest_of(e, seconds_of)), false},
+         plot_round_up(1.08 * largest_of(e, streamed_of) / unit), 0},
+        {"ms per token", 0, plot_round_up(1.12e3 * largest_of(e, seconds_of)), 0},
     };
     char roof[64], fit[64];
     snprintf(roof, sizeof roof, "roof %.1f GB/s", 1e-9 * e->roof);
@@ -177,8 +181,8 @@ static void put_speed_plot(struct page *page, const struct evaluation *e, struct
     for (size_t i = 0; i < e->n_rows; i++) {
         const struct row *row = &e->rows[i];
         snprintf(labels[i], LABEL, "%s, %.*f tokens/s", row->type, row->decode < 100, row->decode);
-        points[i] =
-            (struct point){.x = row->streamed_bytes / unit, .y = 1e3 / row->decode, .label = labels[i]};
+        points[i] = (struct point){
+            .x = row->streamed_bytes / unit, .y = 1e3 / row->decode, .label = labels[i], .class = "point"};
     }
     plot_points(&plot, points, e->n_rows);
     plot_end(&plot);
@@ -208,8 +212,8 @@ static void put_quality_plot(struct page *page, const struct evaluation *e, stru
     divergence_range(e, &low, &high);
     struct plot plot = {
         page,
-        {"MB", 0, plot_round_up(1.08e-6 * largest_of(e, size_of)), false},
-        {"KL divergence, nats per token", low, high, true},
+        {"MB", 0, plot_round_up(1.08e-6 * largest_of(e, size_of)), 0},
+        {"KL divergence, nats per token", low, high, 10},
     };
     put(page, "<section>\n<h2>What the bytes buy</h2>\n<p class=\"note\">Divergence from ");
     put_text(page, e->reference);
@@ -224,7 +228,7 @@ static void put_quality_plot(struct page *page, const struct evaluation *e, stru
             .y = none ? low : row->divergence.mean,
             .error = none ? 0 : row->divergence.error,
             .label = labels[i],
-            .hollow = none,
+            .class = none ? "hollow" : "point",
         };
     }
     plot_points(&plot, points, e->n_rows);
@@ -243,6 +247,8 @@ static void put_plots(struct page *page, const struct evaluation *e) {
             put_speed_plot(page, e, points, labels);
         if (e->has_divergence)
             put_quality_plot(page, e, points, labels);
+        if (e->has_batches)
+            put_batch_plot(page, e);
         put(page, "</div>\n");
     }
     arena_free(&scratch);
@@ -312,6 +318,8 @@ bool print_report(const struct evaluation *e, struct buffer *to, struct error *e
     put(&page, "</p>\n");
     put_table(&page, e);
     put_plots(&page, e);
+    if (e->has_batches)
+        put_batch_table(&page, e);
     if (e->rooflines)
         put_rooflines(&page, e->rooflines);
     put_circumstances(&page, e);

@@ -2,6 +2,7 @@
 #ifndef EVALUATE_RESULTS_H
 #define EVALUATE_RESULTS_H
 
+#include "evaluate/batches.h"
 #include "evaluate/statistics.h"
 #include "lib/memory.h"
 
@@ -23,6 +24,9 @@ struct row {
     double prefill, decode; /* tokens a second */
     double streamed_bytes; /* per generated token: weights and KV cache */
     double bandwidth, roof_share; /* bandwidth in bytes a second */
+
+    struct batch_speed batches[BATCH_SIZES];
+    double knee; /* batch_knee of them */
 };
 
 struct machine {
@@ -31,7 +35,8 @@ struct machine {
 };
 
 struct evaluation {
-    bool has_perplexity, has_divergence, has_speed, has_fit; /* what was asked for, of every row */
+    bool has_perplexity, has_divergence, has_speed, has_batches; /* what was asked for, of every row */
+    bool has_fit;
     struct row *rows;
     size_t n_rows;
 

@@ -1,8 +1,9 @@
 #include "evaluate/roofline.h"
 
+#include "evaluate/grid.h"
+
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 struct roofline roofline_of(const struct workload *workload, const struct device *device) {
     struct roofline roofline = {
@@ -29,9 +30,13 @@ static struct device device_of(const struct rooflines *rooflines, const struct w
     };
 }
 
-/* ---- Cells ---- */
+struct roofline roofline_here(const struct rooflines *rooflines, size_t index) {
+    const struct workload *workload = &rooflines->workloads[index];
+    struct device here = device_of(rooflines, workload, 0);
+    return roofline_of(workload, &here);
+}
 
-#define ROOFLINE_CELL 64
+/* ---- Cells ---- */
 
 enum {
     DEVICE,
@@ -62,35 +67,35 @@ static const struct roofline_column roofline_columns[ROOFLINE_COLUMNS] = {
 };
 
 /* Three digits, or more before the point. */
-static void print_amount(char cell[ROOFLINE_CELL], double amount) {
+static void print_amount(char cell[CELL], double amount) {
     int decimals = amount >= 99.95 ? 0 : amount >= 9.995 ? 1 : amount >= 0.9995 ? 2 : 3;
-    snprintf(cell, ROOFLINE_CELL, "%.*f", decimals, amount);
+    snprintf(cell, CELL, "%.*f", decimals, amount);
 }
 
-static void print_tokens(char cell[ROOFLINE_CELL], double amount, bool fits) {
+static void print_tokens(char cell[CELL], double amount, bool fits) {
     if (!fits)
-        snprintf(cell, ROOFLINE_CELL, "too large");
+        snprintf(cell, CELL, "too large");
     else if (amount > 0)
         print_amount(cell, amount);
     else
-        snprintf(cell, ROOFLINE_CELL, "-");
+        snprintf(cell, CELL, "-");
 }
 
-static void print_knee(char cell[ROOFLINE_CELL], double knee, bool fits) {
+static void print_knee(char cell[CELL], double knee, bool fits) {
     if (fits && knee > 0 && knee < 1)
-        snprintf(cell, ROOFLINE_CELL, "below 1");
+        snprintf(cell, CELL, "below 1");
     else
         print_tokens(cell, knee, fits);
 }
 
 static void fill_cells(const struct workload *workload, const struct device *device,
-                       char cells[ROOFLINE_COLUMNS][ROOFLINE_CELL]) {
+                       char cells[GRID_COLUMNS][CELL]) {
     struct roofline roofline = roofline_of(workload, device);
-    snprintf(cells[DEVICE], ROOFLINE_CELL, "%s", device->name);
-    snprintf(cells[BASIS], ROOFLINE_CELL, "%s", device->measured ? "measured" : "predicted");
+    snprintf(cells[DEVICE], CELL, "%s", device->name);
+    snprintf(cells[BASIS], CELL, "%s", device->measured ? "measured" : "predicted");
     print_amount(cells[GIGABYTES], 1e-9 * device->bandwidth);
     print_tokens(cells[TERA_OPERATIONS], 1e-12 * device->arithmetic, true);
-    snprintf(cells[OF_NUMBERS], ROOFLINE_CELL, "%s", device->numbers);
+    snprintf(cells[OF_NUMBERS], CELL, "%s", device->numbers);
     print_tokens(cells[BY_MEMORY], roofline.memory, roofline.fits);
     print_tokens(cells[BY_ARITHMETIC], roofline.arithmetic, roofline.fits);
     print_knee(cells[KNEE], roofline.knee, roofline.fits);
@@ -98,40 +103,37 @@ static void fill_cells(const struct workload *workload, const struct device *dev
 
 /* ---- As text ---- */
 
+struct table {
+    const struct rooflines *rooflines;
+    const struct workload *workload;
+};
+
 /* Lines 0 and 1 name the columns and their units, then come the devices. */
-static void fill_line(const struct rooflines *rooflines, const struct workload *workload, size_t line,
-                      char cells[ROOFLINE_COLUMNS][ROOFLINE_CELL]) {
+static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
+    const struct table *table = context;
     if (line >= 2) {
-        struct device device = device_of(rooflines, workload, line - 2);
-        fill_cells(workload, &device, cells);
+        struct device device = device_of(table->rooflines, table->workload, line - 2);
+        fill_cells(table->workload, &device, cells);
         return;
     }
     for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)
-        snprintf(cells[i], ROOFLINE_CELL, "%s", line ? roofline_columns[i].unit : roofline_columns[i].name);
+        snprintf(cells[i], CELL, "%s", line ? roofline_columns[i].unit : roofline_columns[i].name);
 }
 
 static bool print_roofline(const struct rooflines *rooflines, const struct workload *workload,
                            struct buffer *to, struct error *error) {
-    char cells[ROOFLINE_COLUMNS][ROOFLINE_CELL];
-    size_t widths[ROOFLINE_COLUMNS] = {0}, n_lines = rooflines->known.count + 3;
-    for (size_t line = 0; line < n_lines; line++) {
-        fill_line(rooflines, workload, line, cells);
-        for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)
-            widths[i] = strlen(cells[i]) > widths[i] ? strlen(cells[i]) : widths[i];
-    }
-    if (!buffer_printf(to, error, "\n%s: a step reads %.2f MB, a token takes %.4g billion operations\n",
-                       workload->name, 1e-6 * workload->bytes, 1e-9 * workload->operations))
-        return false;
-    for (size_t line = 0; line < n_lines; line++) {
-        fill_line(rooflines, workload, line, cells);
-        for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)
-            if (!buffer_printf(to, error, "%s%*s", i ? "  " : "",
-                               roofline_columns[i].left ? -(int)widths[i] : (int)widths[i], cells[i]))
-                return false;
-        if (!buffer_printf(to, error, "\n"))
-            return false;
-    }
-    return true;
+    const struct table table = {rooflines, workload};
+    struct grid grid = {
+        .n_lines = rooflines->known.count + 3,
+        .n_columns = ROOFLINE_COLUMNS,
+        .fill = fill_line,
+        .context = &table,
+    };
+    for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)
+        grid.left[i] = roofline_columns[i].left;
+    return buffer_printf(to, error, "\n%s: a step reads %.2f MB, a token takes %.4g billion operations\n",
+                         workload->name, 1e-6 * workload->bytes, 1e-9 * workload->operations) &&
+           print_grid(&grid, to, error);
 }
 
 #define CAVEATS                                                                                              \
@@ -185,7 +187,7 @@ json_t *roofline_json(const struct rooflines *rooflines, size_t index) {
 /* ---- As a page ---- */
 
 static void put_device(struct page *page, const struct workload *workload, const struct device *device) {
-    char cells[ROOFLINE_COLUMNS][ROOFLINE_CELL];
+    char cells[GRID_COLUMNS][CELL];
     fill_cells(workload, device, cells);
     put(page, "<tr title=\"");
     put_text(page, device->source);

@@ -40,6 +40,9 @@ struct rooflines {
     size_t n_workloads;
 };
 
+/* Of workload `index` on this machine. */
+struct roofline roofline_here(const struct rooflines *rooflines, size_t index);
+
 bool print_rooflines(const struct rooflines *rooflines, struct buffer *to, struct error *error);
 /* The array of devices for workload `index`, this machine first. NULL where memory is out or a number is not
  * finite. */

@@ -1,13 +1,11 @@
 /* The table on standard output: names to the left, numbers to the right, units in the second line. */
+#include "evaluate/grid.h"
 #include "evaluate/results.h"
 #include "evaluate/roofline.h"
 
 #include "lib/cpu.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#define CELL 64
 
 bool row_may_be_cached(const struct row *row) {
     return row->streamed_bytes < 2 * (double)cpu_cache_bytes();
@@ -89,7 +87,7 @@ static const struct column columns[] = {
     {SPEED, "of roof", "%", print_share},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
-#define N_LEFT 2 /* columns of text */
+_Static_assert(N_COLUMNS <= GRID_COLUMNS, "a grid holds all columns");
 
 static bool shown(const struct evaluation *evaluation, enum group group) {
     switch (group) {
@@ -105,14 +103,6 @@ static bool shown(const struct evaluation *evaluation, enum group group) {
     return true;
 }
 
-/* Characters, of which "±" is one: bytes that do not continue another. */
-static size_t width_of(const char *text) {
-    size_t width = 0;
-    for (; *text; text++)
-        width += (*text & 0xc0) != 0x80;
-    return width;
-}
-
 /* Line 0 holds the names, line 1 the units, then come the rows. */
 static void fill_cell(const struct evaluation *evaluation, size_t column, size_t line, char cell[CELL]) {
     if (line >= 2)
@@ -121,30 +111,23 @@ static void fill_cell(const struct evaluation *evaluation, size_t column, size_t
         snprintf(cell, CELL, "%s", line ? columns[column].unit : columns[column].name);
 }
 
-static size_t column_width(const struct evaluation *evaluation, size_t column) {
-    size_t widest = 0;
-    char cell[CELL];
-    for (size_t line = 0; line < evaluation->n_rows + 2; line++) {
-        fill_cell(evaluation, column, line, cell);
-        widest = width_of(cell) > widest ? width_of(cell) : widest;
-    }
-    return widest;
+static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
+    const struct evaluation *evaluation = context;
+    for (size_t column = 0, n = 0; column < N_COLUMNS; column++)
+        if (shown(evaluation, columns[column].group))
+            fill_cell(evaluation, column, line, cells[n++]);
 }
 
-static bool print_line(const struct evaluation *evaluation, size_t line, const size_t *widths,
-                       struct buffer *to, struct error *error) {
-    for (size_t column = 0; column < N_COLUMNS; column++) {
-        char cell[CELL];
-        if (!shown(evaluation, columns[column].group))
-            continue;
-        fill_cell(evaluation, column, line, cell);
-        int gap = (int)(widths[column] - width_of(cell));
-        bool left = column < N_LEFT;
-        if (!buffer_printf(to, error, "%s%*s%s%*s", column ? "  " : "", left ? 0 : gap, "", cell,
-                           left ? gap : 0, ""))
-            return false;
-    }
-    return buffer_printf(to, error, "\n");
+static bool print_rows(const struct evaluation *evaluation, struct buffer *to, struct error *error) {
+    struct grid grid = {
+        .n_lines = evaluation->n_rows + 2,
+        .left = {true, true},
+        .fill = fill_line,
+        .context = evaluation,
+    };
+    for (size_t column = 0; column < N_COLUMNS; column++)
+        grid.n_columns += shown(evaluation, columns[column].group);
+    return print_grid(&grid, to, error);
 }
 
 static bool print_notes(const struct evaluation *e, struct buffer *to, struct error *error) {
@@ -163,6 +146,9 @@ static bool print_notes(const struct evaluation *e, struct buffer *to, struct er
                        1e-9 * e->roof, e->machine.threads, e->machine.threads == 1 ? "" : "s", e->machine.cpu,
                        e->machine.level))
         return false;
+    if (e->has_speed &&
+        !buffer_printf(to, error, "decode: behind %zu tokens, those of the prefill\n", e->prompt))
+        return false;
     if (cached &&
         !buffer_printf(to, error, "*: small enough for the processor's cache, so no measurement of memory\n"))
         return false;
@@ -174,12 +160,7 @@ static bool print_notes(const struct evaluation *e, struct buffer *to, struct er
 }
 
 bool print_table(const struct evaluation *evaluation, struct buffer *to, struct error *error) {
-    size_t widths[N_COLUMNS];
-    for (size_t column = 0; column < N_COLUMNS; column++)
-        widths[column] = column_width(evaluation, column);
-    for (size_t line = 0; line < evaluation->n_rows + 2; line++)
-        if (!print_line(evaluation, line, widths, to, error))
-            return false;
-    return print_notes(evaluation, to, error) &&
+    return print_rows(evaluation, to, error) && print_notes(evaluation, to, error) &&
+           (!evaluation->has_batches || print_batches(evaluation, to, error)) &&
            (!evaluation->rooflines || print_rooflines(evaluation->rooflines, to, error));
 }
