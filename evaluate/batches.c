@@ -24,13 +24,15 @@ double batch_knee(const struct batch_speed speeds[BATCH_SIZES]) {
 
 /* ---- As text ---- */
 
-enum { MODEL, TYPE, FIRST_SIZE, KNEE = FIRST_SIZE + BATCH_SIZES, BY_ROOFLINE, BATCH_COLUMNS };
+#define KNEE_NOTE "knee: from this batch on arithmetic, not memory, is what one waits for"
 
-static void print_tokens(char cell[CELL], double tokens) {
+enum { MODEL, TYPE, FIRST_SIZE, MEASURED_KNEE = FIRST_SIZE + BATCH_SIZES, PREDICTED_KNEE, BATCH_COLUMNS };
+
+static void print_batch_tokens(char cell[CELL], double tokens) {
     snprintf(cell, CELL, tokens < 100 ? "%.1f" : "%.0f", tokens);
 }
 
-static void print_knee(char cell[CELL], double knee) {
+static void print_batch_knee(char cell[CELL], double knee) {
     if (knee > 0)
         snprintf(cell, CELL, "%.1f", knee);
     else
@@ -39,7 +41,7 @@ static void print_knee(char cell[CELL], double knee) {
 
 static void fill_names(char cells[GRID_COLUMNS][CELL]) {
     static const char *const names[BATCH_COLUMNS] = {
-        [MODEL] = "model", [TYPE] = "type", [KNEE] = "knee", [BY_ROOFLINE] = "by roofline"};
+        [MODEL] = "model", [TYPE] = "type", [MEASURED_KNEE] = "knee", [PREDICTED_KNEE] = "by roofline"};
     for (size_t i = 0; i < BATCH_COLUMNS; i++)
         snprintf(cells[i], CELL, "%s", names[i] ? names[i] : "");
     for (size_t i = 0; i < BATCH_SIZES; i++)
@@ -47,7 +49,7 @@ static void fill_names(char cells[GRID_COLUMNS][CELL]) {
 }
 
 /* Line 0 names the columns, then come the models. */
-static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
+static void fill_batch_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
     const struct evaluation *e = context;
     if (line == 0) {
         fill_names(cells);
@@ -57,14 +59,14 @@ static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS]
     snprintf(cells[MODEL], CELL, "%s", row->name);
     snprintf(cells[TYPE], CELL, "%s", row->type);
     for (size_t i = 0; i < BATCH_SIZES; i++)
-        print_tokens(cells[FIRST_SIZE + i], row->batches[i].tokens);
-    print_knee(cells[KNEE], row->knee);
+        print_batch_tokens(cells[FIRST_SIZE + i], row->batches[i].tokens);
+    print_batch_knee(cells[MEASURED_KNEE], row->knee);
     if (e->rooflines)
-        snprintf(cells[BY_ROOFLINE], CELL, "%.1f", roofline_here(e->rooflines, line - 1).knee);
+        snprintf(cells[PREDICTED_KNEE], CELL, "%.1f", roofline_here(e->rooflines, line - 1).knee);
 }
 
 static size_t n_columns(const struct evaluation *e) {
-    return e->rooflines ? BATCH_COLUMNS : BY_ROOFLINE;
+    return e->rooflines ? BATCH_COLUMNS : PREDICTED_KNEE;
 }
 
 bool print_batches(const struct evaluation *e, struct buffer *to, struct error *error) {
@@ -72,13 +74,12 @@ bool print_batches(const struct evaluation *e, struct buffer *to, struct error *
         .n_lines = e->n_rows + 1,
         .n_columns = n_columns(e),
         .left = {[MODEL] = true, [TYPE] = true},
-        .fill = fill_line,
+        .fill = fill_batch_line,
         .context = e,
     };
     return buffer_printf(to, error, "\ntokens/s of so many sequences together, each of %d tokens at most\n",
                          BATCH_POSITIONS) &&
-           print_grid(&grid, to, error) &&
-           buffer_printf(to, error, "knee: from this batch on arithmetic, not memory, is what one waits for\n");
+           print_grid(&grid, to, error) && buffer_printf(to, error, "%s\n", KNEE_NOTE);
 }
 
 /* ---- As JSON ---- */
@@ -86,9 +87,8 @@ bool print_batches(const struct evaluation *e, struct buffer *to, struct error *
 json_t *batches_json(const struct row *row) {
     json_t *array = json_array();
     for (size_t i = 0; array && i < BATCH_SIZES; i++) {
-        json_t *speed =
-            json_pack("{s:I, s:f, s:f}", "sequences", (json_int_t)batch_size(i), "tok_s",
-                      row->batches[i].tokens, "gb_s", 1e-9 * row->batches[i].bandwidth);
+        json_t *speed = json_pack("{s:I, s:f, s:f}", "sequences", (json_int_t)batch_size(i), "tok_s",
+                                  row->batches[i].tokens, "gb_s", 1e-9 * row->batches[i].bandwidth);
         if (json_array_append_new(array, speed) != 0) {
             json_decref(array);
             return NULL;
@@ -177,7 +177,7 @@ static void draw(struct plot *plot, const struct evaluation *e, struct series *s
 void put_batch_plot(struct page *page, const struct evaluation *e) {
     struct arena scratch = {0};
     struct series *series = ARENA_NEW(&scratch, struct series, e->n_rows, page->error);
-    struct point *points = ARENA_NEW(&scratch, struct point, e->n_rows *(BATCH_SIZES + 1), page->error);
+    struct point *points = ARENA_NEW(&scratch, struct point, e->n_rows * (BATCH_SIZES + 1), page->error);
     page->failed |= !series || !points;
     if (!page->failed) {
         struct plot plot = plot_of(page, e);
@@ -196,7 +196,7 @@ void put_batch_plot(struct page *page, const struct evaluation *e) {
 
 static void put_batch_line(struct page *page, const struct evaluation *e, size_t line, const char *element) {
     char cells[GRID_COLUMNS][CELL];
-    fill_line(e, line, cells);
+    fill_batch_line(e, line, cells);
     put(page, "<tr>");
     for (size_t i = 0; i < n_columns(e); i++) {
         put(page, "<%s%s>", element, i <= TYPE ? " class=\"text\"" : "");
@@ -207,7 +207,10 @@ static void put_batch_line(struct page *page, const struct evaluation *e, size_t
 }
 
 void put_batch_table(struct page *page, const struct evaluation *e) {
-    put(page, "<section>\n<h2>Tokens a second of so many sequences together</h2>\n<table>\n<thead>\n");
+    put(page,
+        "<section>\n<h2>Tokens a second of so many sequences together</h2>\n<p class=\"note\">%s</p>\n"
+        "<table>\n<thead>\n",
+        KNEE_NOTE);
     put_batch_line(page, e, 0, "th");
     put(page, "</thead>\n<tbody>\n");
     for (size_t line = 1; line <= e->n_rows; line++)

@@ -4,12 +4,12 @@
  * small batch takes as long as a lone sequence and brings as many times the tokens, and tokens a second rise
  * in proportion; a large one takes as long as its arithmetic, and they stay as they are.
  *
- * THE KNEE is the batch at which these two lines meet: the most tokens a second of any batch over those of one
- * sequence. Both are measured in the same rounds, so that neither a roof nor a peak has to be believed. It is
- * the measured counterpart of the knee in evaluate/roofline.h, which is higher where kernels get more of the memory's
- * speed than of the arithmetic's, and lower where they get less. The curve itself turns gradually and is below
- * both lines there. Where the last doubling still brings half as much again or more, the flat line has not been
- * seen; then the knee is unknown, and beyond the largest batch.
+ * THE KNEE is the batch at which these two lines meet: the most tokens a second of any batch over those of
+ * one sequence. Both are measured in the same rounds, so that neither a roof nor a peak has to be believed.
+ * It is the measured counterpart of the knee in evaluate/roofline.h, which is higher where kernels get more
+ * of the memory's speed than of the arithmetic's, and lower where they get less. The curve itself turns
+ * gradually and is below both lines there. Where the last doubling still brings half as much again or more,
+ * the flat line has not been seen; then the knee is unknown, and beyond the largest batch.
  *
  * Sequences are short, BATCH_POSITIONS at most, so that what bends the lines is the weights and not the KV
  * cache, which every sequence reads for itself, and so that the caches of all take little memory. */
@@ -19,7 +19,7 @@
 #include "evaluate/page.h"
 #include "lib/json.h"
 
-#define BATCH_SIZES 7
+#define BATCH_SIZES 7 /* powers of 2 */
 #define BATCH_LARGEST 64
 #define BATCH_POSITIONS 32 /* tokens of a sequence; then it begins anew */
 

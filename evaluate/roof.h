@@ -1,4 +1,5 @@
-/* The roof: the fastest plain read of memory that we know. A model that generates reads its weights no faster. */
+/* The roof: the fastest plain read of memory that we know. A model that generates reads its weights no
+ * faster. */
 #ifndef EVALUATE_ROOF_H
 #define EVALUATE_ROOF_H
 

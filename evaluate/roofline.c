@@ -103,14 +103,14 @@ static void fill_cells(const struct workload *workload, const struct device *dev
 
 /* ---- As text ---- */
 
-struct table {
+struct device_table {
     const struct rooflines *rooflines;
     const struct workload *workload;
 };
 
 /* Lines 0 and 1 name the columns and their units, then come the devices. */
-static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
-    const struct table *table = context;
+static void fill_device_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
+    const struct device_table *table = context;
     if (line >= 2) {
         struct device device = device_of(table->rooflines, table->workload, line - 2);
         fill_cells(table->workload, &device, cells);
@@ -122,11 +122,11 @@ static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS]
 
 static bool print_roofline(const struct rooflines *rooflines, const struct workload *workload,
                            struct buffer *to, struct error *error) {
-    const struct table table = {rooflines, workload};
+    const struct device_table table = {rooflines, workload};
     struct grid grid = {
         .n_lines = rooflines->known.count + 3,
         .n_columns = ROOFLINE_COLUMNS,
-        .fill = fill_line,
+        .fill = fill_device_line,
         .context = &table,
     };
     for (size_t i = 0; i < ROOFLINE_COLUMNS; i++)

@@ -111,7 +111,7 @@ static void fill_cell(const struct evaluation *evaluation, size_t column, size_t
         snprintf(cell, CELL, "%s", line ? columns[column].unit : columns[column].name);
 }
 
-static void fill_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
+static void fill_row_line(const void *context, size_t line, char cells[GRID_COLUMNS][CELL]) {
     const struct evaluation *evaluation = context;
     for (size_t column = 0, n = 0; column < N_COLUMNS; column++)
         if (shown(evaluation, columns[column].group))
@@ -122,7 +122,7 @@ static bool print_rows(const struct evaluation *evaluation, struct buffer *to, s
     struct grid grid = {
         .n_lines = evaluation->n_rows + 2,
         .left = {true, true},
-        .fill = fill_line,
+        .fill = fill_row_line,
         .context = evaluation,
     };
     for (size_t column = 0; column < N_COLUMNS; column++)

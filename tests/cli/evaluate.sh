@@ -17,6 +17,7 @@ expect 0 convert $pocket "$work/f16.qm"
 expect 0 convert --dtype f32 $pocket "$work/f32.qm"
 expect 0 quantize --type q8 "$work/f16.qm" "$work/q8.qm"
 expect 0 quantize --type q4 "$work/f16.qm" "$work/q4.qm"
+expect 0 convert tests/golden/tiny-llama "$work/tiny.qm"
 cd "$work" || exit 1
 
 # Quality: the values that transformers finds for these windows (docs/quality.md), and what quantization costs.
@@ -78,6 +79,20 @@ for key in ppl ppl_se roof_gb_s prefill_tok_s decode_tok_s decode_gb_s roof_shar
 done
 grep -q '"kl' stdout && die "there is no reference"
 
+# Behind a long prompt, and in batches, which come with the speed of one sequence.
+expect 0 evaluate q4.qm --speed --depth 1000 --json
+prints '"depth": 1000'
+deep=$(field streamed_bytes_per_token)
+expect 0 evaluate q4.qm tiny.qm --batch --json
+between 0 "$(field streamed_bytes_per_token | head -1)" "$deep - 1"
+grep -q '"ppl"' stdout && die "perplexity was not asked for"
+[ "$(field sequences | head -7 | tr '\n' ' ')" = "1 2 4 8 16 32 64 " ] || die "batches are $(field sequences)"
+[ "$(field tok_s | wc -l)" -eq 14 ] && [ "$(field gb_s | wc -l)" -ge 14 ] || die "batches without speed: $(cat stdout)"
+expect 0 evaluate q4.qm --batch --roofline --report batch.html
+prints "by roofline"
+prints "knee: "
+grep -q 'class="path' batch.html || die "the page has no plot of batches"
+
 # Made-up weights in a known shape.
 expect 0 evaluate --shape 135m --types q4
 prints "synthetic 135m q4 (SmolLM2 135M)"
@@ -105,11 +120,13 @@ refuses "--types: there is no type 'q5'" evaluate --shape 135m --types q5
 refuses "known shapes are 135m, 360m" evaluate --shape 70b
 refuses "none can be named beside it" evaluate --shape 1b q4.qm
 refuses "its weights are made up" evaluate --shape 1b --ppl
+refuses "q4.qm: --depth 1024 leaves no room in a context of 1024 tokens" evaluate q4.qm --speed --depth 1024
+refuses "--depth is for --speed" evaluate q4.qm --ppl --depth 16
+refuses "measures nothing" evaluate q4.qm --dump-logits logits --batch
 refuses "choose one" evaluate q4.qm --json --report other.html
 refuses "takes one model, 2 were named" evaluate q4.qm q8.qm --dump-logits logits
 
 # Models that do not speak the same tokens cannot be compared.
-expect 0 convert "$OLDPWD/tests/golden/tiny-llama" tiny.qm
 refuses "q4.qm: has a vocabulary of 2048 tokens, the reference tiny.qm one of 32" \
     evaluate q4.qm --kl tiny.qm --ctx 32 --text "$OLDPWD/$text"
 exit 0

@@ -1,4 +1,6 @@
 /* The same results as a table, as JSON and as a page. */
+#include "evaluate/batches.c"
+#include "evaluate/grid.c"
 #include "evaluate/json.c"
 #include "evaluate/page.c"
 #include "evaluate/plot.c"
@@ -95,6 +97,7 @@ static void the_table_says_how_it_was_measured(void **unused) {
     struct buffer text = printed(print_table, &evaluation);
     assert_has(&text, "text: text & more, 40 windows of 512 tokens, the last 255 of each scored\n");
     assert_has(&text, "roof: 30.0 GB/s");
+    assert_has(&text, "decode: behind 128 tokens, those of the prefill\n");
     assert_has(&text, "fit: time per token = bytes / 25.0 GB/s + 1.000 ms, R² 0.9987\n");
     assert_lacks(&text, "cache");
     buffer_free(&text);
@@ -139,6 +142,67 @@ static void json_has_what_was_asked_for_and_no_more(void **unused) {
     assert_lacks(&text, "\"fit\"");
     assert_lacks(&text, "\"text\"");
     assert_has(&text, "\"synthetic\": true");
+    buffer_free(&text);
+}
+
+/* What a machine brings whose arithmetic allows 8 / (1 + i) sequences' worth of reading. */
+static struct evaluation example_in_batches(void) {
+    struct evaluation evaluation = example();
+    evaluation.has_batches = true;
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = 0; k < BATCH_SIZES; k++)
+            rows[i].batches[k] =
+                (struct batch_speed){10 * fmin((double)batch_size(k), 8.0 / (double)(1 + i)), 24e9};
+        rows[i].knee = batch_knee(rows[i].batches);
+    }
+    return evaluation;
+}
+
+static void the_knee_is_where_the_lines_meet(void **unused) {
+    (void)unused;
+    example_in_batches();
+    assert_true(fabs(rows[0].knee - 8) < 1e-12);
+    assert_true(fabs(rows[1].knee - 4) < 1e-12);
+    assert_true(fabs(rows[2].knee - 8.0 / 3) < 1e-12);
+    rows[0].batches[BATCH_SIZES - 1].tokens = 60; /* larger batches may lose: the best one counts */
+    assert_true(fabs(batch_knee(rows[0].batches) - 8) < 1e-12);
+    rows[0].batches[BATCH_SIZES - 1].tokens = 119;
+    assert_true(fabs(batch_knee(rows[0].batches) - 11.9) < 1e-12);
+    rows[0].batches[BATCH_SIZES - 1].tokens = 120; /* still rising */
+    assert_true(batch_knee(rows[0].batches) == 0);
+}
+
+static void batches_are_in_every_form(void **unused) {
+    (void)unused;
+    struct evaluation evaluation = example_in_batches();
+    struct workload workloads[3] = {{.bytes = 1e9, .operations = 1e9, .arithmetic = 2.56e11}};
+    struct rooflines rooflines = {.bandwidth = 25.6e9, .workloads = workloads, .n_workloads = 0};
+    rows[2].knee = 0;
+    struct buffer text = printed(print_table, &evaluation);
+    assert_has(&text, "q8.qm       q8    10.0  20.0  40.0  40.0  40.0  40.0  40.0   4.0\n");
+    assert_has(&text, "> 64\n");
+    assert_lacks(&text, "by roofline");
+    buffer_free(&text);
+
+    workloads[1] = workloads[2] = workloads[0];
+    evaluation.rooflines = &rooflines;
+    text = printed(print_table, &evaluation);
+    assert_has(&text, "   4.0         10.0\n");
+    buffer_free(&text);
+    evaluation.rooflines = NULL;
+
+    text = printed(print_json, &evaluation);
+    struct error error;
+    json_t *tree = json_read("results", text.data, text.size, &error);
+    json_t *row = json_array_get(json_object_get(tree, "models"), 1);
+    json_t *eight = json_array_get(json_object_get(row, "batch"), 3);
+    assert_int_equal(json_array_size(json_object_get(row, "batch")), BATCH_SIZES);
+    assert_int_equal(json_integer_value(json_object_get(eight, "sequences")), 8);
+    assert_true(json_real_value(json_object_get(eight, "tok_s")) == 40);
+    assert_true(fabs(json_real_value(json_object_get(eight, "gb_s")) - 24) < 1e-9);
+    assert_true(json_real_value(json_object_get(row, "knee_batch")) == 4);
+    assert_null(json_object_get(json_array_get(json_object_get(tree, "models"), 2), "knee_batch"));
+    json_decref(tree);
     buffer_free(&text);
 }
 
@@ -193,9 +257,27 @@ static void the_page_draws_what_was_measured(void **unused) {
     buffer_free(&page);
 }
 
+static void the_page_draws_batches_to_the_knee(void **unused) {
+    (void)unused;
+    struct evaluation evaluation = example_in_batches();
+    rows[2].knee = 0;
+    struct buffer page = printed(print_report, &evaluation);
+    assert_int_equal(count_of(&page, "<svg"), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(count_of(&page, hues[i].point), BATCH_SIZES);
+        assert_int_equal(count_of(&page, hues[i].corner), i < 2);
+        assert_int_equal(count_of(&page, hues[i].path), 1);
+        assert_int_equal(count_of(&page, hues[i].bound), 1);
+    }
+    assert_has(&page, ">knee 4.0<");
+    assert_lacks(&page, "nan");
+    assert_lacks(&page, "inf");
+    buffer_free(&page);
+}
+
 static void pages_survive_running_out_of_memory(void **unused) {
     (void)unused;
-    struct evaluation evaluation = example();
+    struct evaluation evaluation = example_in_batches();
     bool done = false;
     for (size_t n = 1; !done; n++) {
         struct buffer page = {0};
@@ -222,9 +304,12 @@ int main(void) {
         cmocka_unit_test(the_table_says_how_it_was_measured),
         cmocka_unit_test(small_models_are_marked),
         cmocka_unit_test(json_has_what_was_asked_for_and_no_more),
+        cmocka_unit_test(the_knee_is_where_the_lines_meet),
+        cmocka_unit_test(batches_are_in_every_form),
         cmocka_unit_test(what_is_not_finite_is_no_json),
         cmocka_unit_test(the_page_escapes_every_name),
         cmocka_unit_test(the_page_draws_what_was_measured),
+        cmocka_unit_test(the_page_draws_batches_to_the_knee),
         cmocka_unit_test(pages_survive_running_out_of_memory),
         cmocka_unit_test(axes_end_at_round_numbers),
     };

@@ -1,6 +1,7 @@
 /* What bandwidth and arithmetic allow, on the numbers of the note that inspired this project, and the table
  * of known devices. */
 #include "evaluate/devices.c"
+#include "evaluate/grid.c"
 #include "evaluate/page.c"
 #include "evaluate/roofline.c"
 #include "lib/file.h"
@@ -123,7 +124,7 @@ static void every_device_is_plausible_and_unique(void **unused) {
     assert_true(devices.count >= 20);
     for (size_t i = 0; i < devices.count; i++) {
         const struct device *device = &devices.items[i];
-        assert_true(strlen(device->name) < ROOFLINE_CELL && strlen(device->source) > 10);
+        assert_true(strlen(device->name) < CELL && strlen(device->source) > 10);
         assert_true(device->memory >= 1e9 && device->memory <= 1e13);
         assert_true(device->bandwidth >= 1e9 && device->bandwidth <= 1e14);
         assert_true(device->arithmetic <= 1e17);
