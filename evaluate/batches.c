@@ -9,7 +9,7 @@
 
 #define STILL_RISING 1.5 /* tokens/s that the last doubling brings, over those before it */
 
-static double most_tokens(const struct batch_speed speeds[BATCH_SIZES]) {
+static double most_tokens(const struct batch_speed *speeds) {
     double most = 0;
     for (size_t i = 0; i < BATCH_SIZES; i++)
         most = fmax(most, speeds[i].tokens);
