@@ -1,8 +1,10 @@
 /* Template: the product of an unpacked tile with many vectors, where prefill spends its time. Sums stay in
  * registers: VECTORS_AT_ONCE (defined by the vocabulary) times PANEL_ROWS of them. */
 
-/* So that the compiler sees single sums before it decides what lives in registers. */
+/* All, so that the compiler sees single sums before it decides what lives in registers; a few columns, since
+ * where a core is shared with another thread, it is instructions that count. */
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_SOME _Pragma("GCC unroll 4")
 
 /* n_cols is at least 1; a loop that may be left at once would have the sums in memory. */
 INLINE void product_of(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums) {
@@ -11,6 +13,7 @@ INLINE void product_of(const float *tile, size_t n_cols, const float *x, size_t 
     UNROLL
     for (size_t i = 0; i < n_vectors * PARTS; i++)
         sum[i / PARTS][i % PARTS] = load(sums + i * LANES);
+    UNROLL_SOME
     do {
         vf w[PARTS];
         for (size_t p = 0; p < PARTS; p++)
