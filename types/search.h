@@ -15,7 +15,7 @@
 #define UNITS 0x1p12f
 #define FACTORS_PER_LEVEL 8 /* 2^15 / UNITS: a candidate scale is the largest magnitude * 8 / factor */
 #define PAIRS (BLOCK_COLS / 2)
-#define AT_ONCE 4 /* candidates, to hide the latency of what follows their sums */
+#define AT_ONCE 4 /* candidates, for each load of w, and to hide the latency of what follows their sums */
 #define N_CANDIDATES 8
 
 /* Where the sides are uneven, the weight of the largest magnitude takes the lower, longer one, and the scale

@@ -319,6 +319,8 @@ static double plain_error(const float *w, size_t n, float levels) {
     return error;
 }
 
+/* The search tries scales close to the plain one, not itself: where that is lucky it may be a little better.
+ */
 static void check_search(const struct subject *s) {
     const float levels = s->type->rounding == ROUND_I8 ? 7 : s->type->rounding == ROUND_I16 ? 127 : 0;
     for (size_t row = 0; row < s->shape.n_rows && levels > 0; row++)
