@@ -12,7 +12,7 @@
  * The sums of q4 begin at what the offset of its weights takes off, so nothing has to be subtracted. The
  * inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
 
-#define GROUP (8 / PARTS) /* 8 registers of sums */
+#define GROUP (12 / PARTS) /* 12 registers of sums */
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
@@ -79,9 +79,11 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
         type##_meet(block, words, x, at + i, n, sums + i * PANEL_ROWS);                                      \
         break;
 #if PARTS == 1
-#define MEET_MORE(type) MEET(type, 4) MEET(type, 5) MEET(type, 6) MEET(type, 7)
+#define MEET_MORE(type)                                                                                      \
+    MEET(type, 4)                                                                                            \
+    MEET(type, 5) MEET(type, 6) MEET(type, 7) MEET(type, 8) MEET(type, 9) MEET(type, 10) MEET(type, 11)
 #else
-#define MEET_MORE(type)
+#define MEET_MORE(type) MEET(type, 4) MEET(type, 5)
 #endif
 
 #define DEFINE_BATCH(type, n_words)                                                                          \
