@@ -85,11 +85,14 @@ INLINE bool encode_rows(const float *rows, size_t n_rows, size_t n_cols, void *o
 
 /* ---- matvec ---- */
 
-#define ROWS_AT_ONCE 4 /* so that each load of x serves several rows */
+/* So that each load of x serves several rows; and so far apart that each is a stream for the processor's
+ * prefetchers: adjacent rows are one stream, and reach .89 of what these do. */
+#define ROWS_AT_ONCE 4
 
-INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t n_cols, const float *x, float *y,
+/* n_rows rows, `apart` from one another. */
+INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t apart, size_t n_cols, const float *x, float *y,
                      enum element e) {
-    size_t col = 0, size = element_bytes(e), row_bytes = n_cols * size;
+    size_t col = 0, size = element_bytes(e), row_bytes = apart * n_cols * size;
     vf sum[ROWS_AT_ONCE][2] = {0};
     for (; col + 2 * LANES <= n_cols; col += 2 * LANES)
         for (size_t r = 0; r < n_rows; r++)
@@ -103,16 +106,17 @@ INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t n_cols, const flo
             sum[r][0] = fused(w, load(x + col), sum[r][0]);
         }
     for (size_t r = 0; r < n_rows; r++)
-        y[r] = sum_lanes(sum[r][0] + sum[r][1]);
+        y[r * apart] = sum_lanes(sum[r][0] + sum[r][1]);
 }
 
 INLINE void matvec_rows(const struct matrix *w, const struct vector *x, size_t row_begin, size_t row_end,
                         float *y, enum element e) {
     size_t row = row_begin, row_bytes = w->n_cols * element_bytes(e);
-    for (; row + ROWS_AT_ONCE <= row_end; row += ROWS_AT_ONCE)
-        dot_rows(w->data + row * row_bytes, ROWS_AT_ONCE, w->n_cols, x->f32, y + row, e);
-    for (; row < row_end; row++)
-        dot_rows(w->data + row * row_bytes, 1, w->n_cols, x->f32, y + row, e);
+    const size_t run = (row_end - row_begin) / ROWS_AT_ONCE;
+    for (size_t i = 0; i < run; i++, row++)
+        dot_rows(w->data + row * row_bytes, ROWS_AT_ONCE, run, w->n_cols, x->f32, y + row, e);
+    for (row = row_begin + run * ROWS_AT_ONCE; row < row_end; row++)
+        dot_rows(w->data + row * row_bytes, 1, 0, w->n_cols, x->f32, y + row, e);
 }
 
 /* ---- unpack ---- */
