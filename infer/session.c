@@ -5,9 +5,10 @@
  * sequence a token is of.
  *
  * All of a pass runs inside one pool_run, with barriers between its stages. In a batch the threads share out
- * tokens wherever work is by token, and rows of matrices in the products. A lone token, as in generation, has
- * no tokens to share: its residual stream, norms and rounding are so little work that every thread does them
- * for itself, which is cheaper than waiting for each other. */
+ * tokens wherever work is by token; rows of matrices they take as they come to them, so that none waits long
+ * for one that was held up. A lone token, as in generation, has no tokens to share: its residual stream,
+ * norms and rounding are so little work that every thread does them for itself, which is cheaper than waiting
+ * for each other. */
 #include "infer/session.h"
 
 #include "infer/attention.h"
@@ -39,10 +40,13 @@ struct session_buffers {
     double *frequencies; /* [head_dim / 2] */
     float *turns; /* (batch, head_dim): the rotation of each token's position */
     float *x, *normed; /* (batch, dim) */
-    float *q, *attended; /* (batch, n_heads * head_dim) */
+    float *attended; /* (batch, n_heads * head_dim) */
+    /* Results of matrices; rows stride_of() floats apart. */
+    float *q; /* (batch, n_heads * head_dim) */
     float *k, *v; /* (batch, n_kv_heads * head_dim) */
     float *projected; /* (batch, dim): what is added to the residual stream */
     float *gate, *up; /* (batch, ffn_dim) */
+    struct deal *deals; /* [n_layers * LAYER_DEALS + 1]: the rows of each product of a pass */
     struct inputs inputs;
     size_t max_splits;
     float *split_sums; /* (max_splits, n_heads, width) */
@@ -52,6 +56,19 @@ struct session_buffers {
     char *caches; /* of all sequences */
     size_t caches_bytes, head_bytes; /* of all; of one sequence's head */
 };
+
+/* Products of a layer whose rows are dealt to the threads; the head's come behind all layers. */
+enum { DEAL_Q, DEAL_K, DEAL_V, DEAL_ATTN_OUTPUT, DEAL_FFN, DEAL_DOWN, LAYER_DEALS };
+
+static size_t n_deals(const struct model_config *config) {
+    return config->n_layers * LAYER_DEALS + 1;
+}
+
+/* Floats from one token's results to the next: one line of the cache more than there are, as places a power
+ * of two apart would displace each other. */
+static size_t stride_of(size_t n_rows) {
+    return n_rows + 16;
+}
 
 /* What a pass is asked to do. */
 struct request {
@@ -102,8 +119,9 @@ static uint32_t kind_of(const struct matrix *w) {
     return 1u << w->type->rounding;
 }
 
-static void round_inputs(const struct pass *p, const float *x, size_t count, size_t n_cols, uint32_t kinds) {
-    inputs_set(p->inputs, x, n_cols, count, n_cols, kinds, p->part, p->n_parts);
+static void round_inputs(const struct pass *p, const float *x, size_t stride, size_t count, size_t n_cols,
+                         uint32_t kinds) {
+    inputs_set(p->inputs, x, stride, count, n_cols, kinds, p->part, p->n_parts);
     settle(p);
 }
 
@@ -112,30 +130,36 @@ static void norm_and_round(const struct pass *p, const float *weight, uint32_t k
     for (size_t i = p->token_begin; i < p->token_end; i++)
         p->b->kernels->rms_norm(p->x + i * dim, weight, p->config->norm_eps, dim, p->normed + i * dim);
     settle(p);
-    round_inputs(p, p->normed, p->count, dim, kinds);
+    round_inputs(p, p->normed, dim, p->count, dim, kinds);
 }
 
-/* The rows of a product that are this thread's, as matmul shares them out. */
-static void own_rows(const struct pass *p, size_t n_rows, size_t *begin, size_t *end) {
-    share_of(n_rows, PANEL_ROWS, p->thread, p->n_threads, begin, end);
+/* Takes the next rows of a product for this thread. */
+static bool take_rows(const struct pass *p, struct deal *deal, size_t n_rows, size_t *begin, size_t *end) {
+    return deal_take(deal, n_rows, matmul_grain(n_rows, p->count, p->n_threads), begin, end);
 }
 
-/* y (count, n_rows) = the rounded inputs times w, plus bias: this thread's rows. */
-static void project(const struct pass *p, const struct matrix *w, const float *bias, float *y) {
-    matmul(w, p->inputs, y, w->n_rows, p->own->scratch, p->thread, p->n_threads);
-    if (!bias)
-        return;
-    size_t begin, end;
-    own_rows(p, w->n_rows, &begin, &end);
-    for (size_t i = 0; i < p->count; i++)
+/* Rows [begin, end) of y (count, stride_of(n_rows)) = the rounded inputs times w, plus bias. */
+static void multiply_rows(const struct pass *p, const struct matrix *w, const float *bias, float *y,
+                          size_t begin, size_t end) {
+    size_t stride = stride_of(w->n_rows);
+    matmul(w, p->inputs, y, stride, p->own->scratch, begin, end);
+    for (size_t i = 0; bias && i < p->count; i++)
         for (size_t row = begin; row < end; row++)
-            y[i * w->n_rows + row] += bias[row];
+            y[i * stride + row] += bias[row];
+}
+
+static void project(const struct pass *p, struct deal *deal, const struct matrix *w, const float *bias,
+                    float *y) {
+    size_t begin, end;
+    while (take_rows(p, deal, w->n_rows, &begin, &end))
+        multiply_rows(p, w, bias, y, begin, end);
 }
 
 static void add_projected(const struct pass *p) {
     size_t dim = p->config->dim;
-    for (size_t i = p->token_begin * dim; i < p->token_end * dim; i++)
-        p->x[i] += p->b->projected[i];
+    for (size_t i = p->token_begin; i < p->token_end; i++)
+        for (size_t d = 0; d < dim; d++)
+            p->x[i * dim + d] += p->b->projected[i * stride_of(dim) + d];
 }
 
 static void embed(const struct pass *p) {
@@ -174,9 +198,10 @@ static void store_keys_and_values(const struct pass *p, size_t layer) {
     for (size_t i = begin; i < end; i++) {
         size_t token = i / n_kv_heads;
         struct attention_cache cache = cache_of(p, token, layer, i % n_kv_heads);
-        float *key = b->k + i * head_dim;
+        size_t at = token * stride_of(n_kv_heads * head_dim) + i % n_kv_heads * head_dim;
+        float *key = b->k + at;
         rope_apply(key, b->turns + token * head_dim, head_dim, 1, key);
-        attention_store(&cache, position_of(p, token), key, b->v + i * head_dim);
+        attention_store(&cache, position_of(p, token), key, b->v + at);
     }
 }
 
@@ -189,8 +214,8 @@ static void gather_queries(const struct pass *p, size_t kv_head, size_t begin, s
     a->n_queries = 0;
     for (size_t token = begin; token < end; token++)
         for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
-            rope_apply(p->b->q + (token * n_heads + head) * head_dim, p->b->turns + token * head_dim,
-                       head_dim, scale, a->queries + a->n_queries * head_dim);
+            rope_apply(p->b->q + token * stride_of(n_heads * head_dim) + head * head_dim,
+                       p->b->turns + token * head_dim, head_dim, scale, a->queries + a->n_queries * head_dim);
             a->limits[a->n_queries++] = position_of(p, token) + 1;
         }
 }
@@ -281,39 +306,44 @@ static void attend(const struct pass *p, size_t layer, uint32_t kinds) {
             merge_head(p->b, n_splits(p), n_heads, head, head_dim, p->own->attended + head * head_dim);
         attended = p->own->attended;
     }
-    round_inputs(p, attended, p->count, n_heads * head_dim, kinds);
+    round_inputs(p, attended, n_heads * head_dim, p->count, n_heads * head_dim, kinds);
 }
 
-static void activate(const struct pass *p) {
-    size_t ffn_dim = p->config->ffn_dim, begin, end;
-    own_rows(p, ffn_dim, &begin, &end);
-    for (size_t i = 0; i < p->count; i++)
-        p->b->kernels->swiglu(p->b->gate + i * ffn_dim + begin, p->b->up + i * ffn_dim + begin, end - begin);
+/* The gate's and the up projection's rows, and the activation of them. */
+static void feed_forward(const struct pass *p, struct deal *deal, const struct layer *layer) {
+    float *gate = p->b->gate, *up = p->b->up;
+    size_t ffn_dim = p->config->ffn_dim, stride = stride_of(ffn_dim), begin, end;
+    while (take_rows(p, deal, ffn_dim, &begin, &end)) {
+        multiply_rows(p, &layer->gate, layer->gate_bias, gate, begin, end);
+        multiply_rows(p, &layer->up, layer->up_bias, up, begin, end);
+        for (size_t i = 0; i < p->count; i++)
+            p->b->kernels->swiglu(gate + i * stride + begin, up + i * stride + begin, end - begin);
+    }
 }
 
 static void forward_layer(const struct pass *p, size_t index) {
     const struct layer *layer = &p->model->layers[index];
     struct session_buffers *b = p->b;
+    struct deal *deals = b->deals + index * LAYER_DEALS;
 
     norm_and_round(p, layer->attn_norm, kind_of(&layer->q) | kind_of(&layer->k) | kind_of(&layer->v));
-    project(p, &layer->q, layer->q_bias, b->q);
-    project(p, &layer->k, layer->k_bias, b->k);
-    project(p, &layer->v, layer->v_bias, b->v);
+    project(p, &deals[DEAL_Q], &layer->q, layer->q_bias, b->q);
+    project(p, &deals[DEAL_K], &layer->k, layer->k_bias, b->k);
+    project(p, &deals[DEAL_V], &layer->v, layer->v_bias, b->v);
     barrier(p);
     store_keys_and_values(p, index);
     barrier(p);
     attend(p, index, kind_of(&layer->attn_output));
-    project(p, &layer->attn_output, layer->attn_output_bias, b->projected);
+    project(p, &deals[DEAL_ATTN_OUTPUT], &layer->attn_output, layer->attn_output_bias, b->projected);
     barrier(p);
     add_projected(p);
 
     norm_and_round(p, layer->ffn_norm, kind_of(&layer->gate) | kind_of(&layer->up));
-    project(p, &layer->gate, layer->gate_bias, b->gate);
-    project(p, &layer->up, layer->up_bias, b->up);
-    activate(p);
+    feed_forward(p, &deals[DEAL_FFN], layer);
     barrier(p);
-    round_inputs(p, b->gate, p->count, p->config->ffn_dim, kind_of(&layer->down));
-    project(p, &layer->down, layer->down_bias, b->projected);
+    round_inputs(p, b->gate, stride_of(p->config->ffn_dim), p->count, p->config->ffn_dim,
+                 kind_of(&layer->down));
+    project(p, &deals[DEAL_DOWN], &layer->down, layer->down_bias, b->projected);
     barrier(p);
     add_projected(p);
 }
@@ -321,14 +351,16 @@ static void forward_layer(const struct pass *p, size_t index) {
 /* Logits (n, vocab_size) of the pass's last n tokens. */
 static void forward_head(const struct pass *p, float *logits, size_t n) {
     const struct model *model = p->model;
-    size_t dim = p->config->dim, first = p->count - n;
+    struct deal *deal = p->b->deals + p->config->n_layers * LAYER_DEALS;
+    size_t dim = p->config->dim, first = p->count - n, n_rows = model->head.n_rows, begin, end;
     for (size_t i = p->token_begin; i < p->token_end; i++)
         if (i >= first)
             p->b->kernels->rms_norm(p->x + i * dim, model->output_norm, p->config->norm_eps, dim,
                                     p->normed + i * dim);
     settle(p);
-    round_inputs(p, p->normed + first * dim, n, dim, kind_of(&model->head));
-    matmul(&model->head, p->inputs, logits, model->head.n_rows, p->own->scratch, p->thread, p->n_threads);
+    round_inputs(p, p->normed + first * dim, dim, n, dim, kind_of(&model->head));
+    while (deal_take(deal, n_rows, matmul_grain(n_rows, n, p->n_threads), &begin, &end))
+        matmul(&model->head, p->inputs, logits, n_rows, p->own->scratch, begin, end);
 }
 
 /* ---- The pass ---- */
@@ -389,6 +421,7 @@ static void run(struct request *request) {
     for (size_t i = 0; i < request->n_sequences * length; i++)
         rope_turn(b->frequencies, head_dim, sequences[i / length].position + i % length,
                   b->turns + i * head_dim);
+    memset(b->deals, 0, n_deals(&sequences->model->config) * sizeof *b->deals);
     pool_run(sequences->pool, forward, request);
     for (size_t i = 0; i < request->n_sequences; i++)
         sequences[i].position += length;
@@ -494,13 +527,13 @@ static bool open_shared(struct session *session, struct error *error) {
         {&b->turns, b->batch, c->head_dim},
         {&b->x, b->batch, c->dim},
         {&b->normed, b->batch, c->dim},
-        {&b->q, b->batch, c->n_heads * c->head_dim},
+        {&b->q, b->batch, stride_of(c->n_heads * c->head_dim)},
         {&b->attended, b->batch, c->n_heads * c->head_dim},
-        {&b->k, b->batch, c->n_kv_heads * c->head_dim},
-        {&b->v, b->batch, c->n_kv_heads * c->head_dim},
-        {&b->projected, b->batch, c->dim},
-        {&b->gate, b->batch, c->ffn_dim},
-        {&b->up, b->batch, c->ffn_dim},
+        {&b->k, b->batch, stride_of(c->n_kv_heads * c->head_dim)},
+        {&b->v, b->batch, stride_of(c->n_kv_heads * c->head_dim)},
+        {&b->projected, b->batch, stride_of(c->dim)},
+        {&b->gate, b->batch, stride_of(c->ffn_dim)},
+        {&b->up, b->batch, stride_of(c->ffn_dim)},
         {&b->split_sums, b->max_splits, c->n_heads * b->width},
         {&b->split_totals, b->max_splits, c->n_heads},
         {&b->split_largest, b->max_splits, c->n_heads},
@@ -531,7 +564,8 @@ static bool open_buffers(struct session *session, size_t batch, struct error *er
     b->max_splits = n_threads / common_divisor(n_threads, c->n_kv_heads);
     b->frequencies = ARENA_NEW(&session->arena, double, c->head_dim / 2, error);
     b->own = ARENA_NEW(&session->arena, struct own, n_threads, error);
-    if (!b->frequencies || !b->own || !open_shared(session, error))
+    b->deals = ARENA_NEW(&session->arena, struct deal, n_deals(c), error);
+    if (!b->frequencies || !b->own || !b->deals || !open_shared(session, error))
         return false;
     for (unsigned thread = 0; thread < n_threads; thread++)
         if (!open_own(session, &b->own[thread], error))

@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <string.h>
 
 /* All waiting is for a counter to move on from a value: work's number, the number of works done, the number
@@ -194,4 +192,10 @@ void share_of(size_t count, size_t grain, unsigned index, unsigned n, size_t *be
     size_t last = first + even + (index < extra);
     *begin = first < grains ? first * grain : count;
     *end = last < grains ? last * grain : count;
+}
+
+bool deal_take(struct deal *deal, size_t count, size_t grain, size_t *begin, size_t *end) {
+    *begin = atomic_fetch_add_explicit(&deal->next, grain, memory_order_relaxed);
+    *end = *begin + grain < count ? *begin + grain : count;
+    return *begin < count;
 }

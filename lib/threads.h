@@ -8,6 +8,9 @@
 
 #include "lib/memory.h"
 
+#include <stdalign.h>
+#include <stdatomic.h>
+
 struct pool;
 
 /* n_threads 0 means one per online processor. At most THREADS_MAX. */
@@ -27,5 +30,15 @@ void pool_barrier(struct pool *pool);
 /* Splits `count` items into even shares, in multiples of `grain` but for the last; share `index` of `n` is
  * [*begin, *end), perhaps empty. */
 void share_of(size_t count, size_t grain, unsigned index, unsigned n, size_t *begin, size_t *end);
+
+/* Items that threads take as they come to them, so that one which is held up leaves more to the others.
+ * Zeroed, nothing is taken. */
+struct deal {
+    alignas(64) atomic_size_t next;
+};
+
+/* Takes the next `grain` of `count` items, fewer at the end. False where none are left. All takers of a deal
+ * give the same count and grain. */
+bool deal_take(struct deal *deal, size_t count, size_t grain, size_t *begin, size_t *end);
 
 #endif

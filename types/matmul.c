@@ -1,5 +1,4 @@
 #include "types/matmul.h"
-#include "lib/threads.h"
 #include "types/blocks.h"
 #include "types/variants.h"
 
@@ -62,22 +61,25 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
                    smaller(PANEL_ROWS, end - row) * sizeof *y);
 }
 
+size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
+    size_t grain = CHUNK_PANELS * PANEL_ROWS * (count == 1 ? 4 : 1);
+    while (grain > CHUNK_PANELS * PANEL_ROWS && grain * 2 * n_threads > n_rows)
+        grain /= 2;
+    return grain;
+}
+
 void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,
-            unsigned thread, unsigned n_threads) {
+            size_t begin, size_t end) {
     const size_t chunk = CHUNK_PANELS * PANEL_ROWS;
-    size_t begin, end;
-    share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
-    if (begin == end)
-        return;
     if (inputs->count == 1) {
         type_matvec(w->type)(w, &inputs->one[w->type->rounding], begin, end, y);
         return;
     }
     struct part part = {.w = w, .x = &inputs->batch[w->type->rounding], .tile = scratch};
     part.sums = part.tile + tile_size(w->n_cols);
-    for (; part.first < inputs->count; part.first += part.count) {
-        part.count = smaller(BATCH_VECTORS, inputs->count - part.first);
-        for (size_t row = begin; row < end; row += chunk)
+    for (size_t row = begin; row < end; row += chunk)
+        for (part.first = 0; part.first < inputs->count; part.first += part.count) {
+            part.count = smaller(BATCH_VECTORS, inputs->count - part.first);
             multiply_chunk(&part, row, smaller(row + chunk, end), y + part.first * y_stride, y_stride);
-    }
+        }
 }

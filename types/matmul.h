@@ -26,11 +26,15 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                 uint32_t kinds, unsigned thread, unsigned n_threads);
 
-/* y[i * y_stride + row] for this thread's share of the rows, share_of(n_rows, PANEL_ROWS, thread, n_threads),
- * and every vector i. `scratch` is this thread's own, matmul_scratch_bytes(n_cols) long and aligned to 64; it
- * is not used where count is 1. */
+/* y[i * y_stride + row] for rows begin <= row < end, begin a multiple of PANEL_ROWS, and every vector i.
+ * `scratch` is this thread's own, matmul_scratch_bytes(n_cols) long and aligned to 64; it is not used where
+ * count is 1. */
 void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,
-            unsigned thread, unsigned n_threads);
+            size_t begin, size_t end);
 size_t matmul_scratch_bytes(size_t n_cols);
+
+/* Rows that a thread should take at a time: enough for the streams of a matvec, and several turns for each of
+ * the threads. */
+size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads);
 
 #endif

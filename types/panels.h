@@ -3,7 +3,7 @@
  * The vocabulary says how four weights in each lane meet four columns of the input, the same for every lane:
  *
  *   q8_input   what q8_splat(const int16_t *x) makes of four columns
- *   q8_sums    sums of a block; q8_add(&sums, weights, input) adds four columns
+ *   q8_sums    sums of a block; q8_add(&sums, weights, input) adds four columns, the weights from memory
  *   q8_total(sums)   one 32-bit integer a lane
  *
  * and likewise q4, whose weights are 0..15 here: the 8 to be subtracted comes off as 8 times the sum of the
@@ -20,7 +20,7 @@ INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int1
     for (size_t g = 0; g < 8; g++) {
         q8_input input = q8_splat(x + 4 * g);
         for (size_t p = 0; p < PARTS; p++)
-            q8_add(&sums[p], load_words(block->groups[g] + 4 * LANES * p), input);
+            q8_add(&sums[p], block->groups[g] + 4 * LANES * p, input);
     }
     for (size_t p = 0; p < PARTS; p++)
         sum[p] = add_scaled(sum[p], q8_total(sums[p]), block->scales + LANES * p, scale);

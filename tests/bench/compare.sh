@@ -7,9 +7,9 @@
 # build/bin/. MODEL is the name of a shape (evaluate --shape), or a .qm file in f16. llama.cpp gets the same as GGUF,
 # and both sides have all matrices at the level, the head too. Speed does not depend on the weights' values.
 #
-# ROUNDS=5, THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR (/tmp): with all levels 3.7
-# bytes a weight, 5.3 where MODEL is a file. They are deleted at the end, and the one in f16, where LEVELS lacks it, as
-# soon as the others are made.
+# ROUNDS=5, PROMPT=512 (tokens), THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR
+# (/tmp): with all levels 3.7 bytes a weight, 5.3 where MODEL is a file. They are deleted at the end, and the one in
+# f16, where LEVELS lacks it, as soon as the others are made.
 #
 # llama.cpp runs with whichever of flash attention on or off, and of the file mapped or read, was best at the level in a
 # trial beforehand. Then each round takes the levels in turn, at each ours first, then theirs. Both generate behind the
@@ -34,7 +34,7 @@ folder=$(realpath -m "$1") name=$2 file=
 [[ -n $file || $2 != */* && $2 != *.qm ]] || die "there is no file $2"
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build} BIN=${BIN:-bin}
-rounds=${ROUNDS:-5} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
+rounds=${ROUNDS:-5} prompt=${PROMPT:-512} threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
 read -ra levels <<< "${LEVELS:-f16 q8 q4}"
 declare -A theirs=([f16]=F16 [q8]=Q8_0 [q4]=Q4_0) # what llama.cpp calls the levels
 declare -A settings # of llama-bench, by level
@@ -116,9 +116,8 @@ choose_settings() {
 take_turn() {
     local level=$1 model=("$work/$1.qm") ours
     [ -n "$file" ] || model=(--shape "$name" --types "$level")
-    run "$BIN/evaluate" -q -j "$threads" "${model[@]}" --speed --json
-    prompt=$(value prompt) cpu=$(value cpu)
-    prompt=${prompt:-128}
+    run "$BIN/evaluate" -q -j "$threads" "${model[@]}" --speed --depth "$prompt" --json
+    cpu=$(value cpu)
     ours=$(for key in prefill_tok_s decode_tok_s streamed_bytes_per_token roof_gb_s; do value $key; done)
     bench "$level" -p 0 -n 32 -d "$prompt"
     decode=$(value avg_ts)

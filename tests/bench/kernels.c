@@ -149,7 +149,9 @@ static void bench_matvec(const struct type *type, const struct variant *v, struc
 
 static void multiply_batch(void *context, unsigned thread, unsigned n_threads) {
     const struct task *task = context;
-    matmul(task->matrices, task->inputs, task->y, task->y_stride, task->scratch[thread], thread, n_threads);
+    size_t begin, end;
+    share_of(task->matrices->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+    matmul(task->matrices, task->inputs, task->y, task->y_stride, task->scratch[thread], begin, end);
 }
 
 static void bench_matmul(const struct type *type, size_t count, uint8_t *data, struct inputs *inputs,

@@ -4,6 +4,7 @@
  * All memory that a variant reads ends where an unreadable page begins; what it writes stands between guards.
  */
 #include "lib/half.h"
+#include "lib/threads.h"
 #include "types/blocks.h"
 #include "types/matmul.h"
 #include "types/variants.h"
@@ -751,8 +752,11 @@ static void check_matmul(const struct subject *s) {
             struct guarded y = guarded_new(((count - 1) * y_stride + n_rows) * sizeof(float));
             input_fill(x, count * n_cols, (unsigned)count % 3);
             inputs_set(inputs, x, n_cols, count, n_cols, 1u << s->type->rounding, 0, 1);
-            for (unsigned thread = 0; thread < n_threads; thread++)
-                matmul(&s->w, inputs, (float *)(void *)y.data, y_stride, scratch.data, thread, n_threads);
+            for (unsigned thread = 0; thread < n_threads; thread++) {
+                size_t begin, end;
+                share_of(n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+                matmul(&s->w, inputs, (float *)(void *)y.data, y_stride, scratch.data, begin, end);
+            }
             for (size_t i = 0; i < count; i++) {
                 round_plainly(s->type->rounding, x + i * n_cols, n_cols, rounded);
                 multiply_plainly(s, rounded, expected, tolerance);

@@ -152,6 +152,32 @@ static void shares_tile_the_whole(void **state) {
             }
 }
 
+struct dealt {
+    struct deal deal;
+    atomic_uint taken[1000];
+};
+
+static void take_all(void *context, unsigned thread, unsigned n_threads) {
+    struct dealt *dealt = context;
+    size_t begin, end;
+    (void)thread, (void)n_threads;
+    while (deal_take(&dealt->deal, 1000, 7, &begin, &end))
+        for (; begin < end; begin++)
+            atomic_fetch_add(&dealt->taken[begin], 1);
+}
+
+static void each_dealt_item_is_taken_once(void **state) {
+    (void)state;
+    static struct dealt dealt;
+    struct error error;
+    struct pool *pool = pool_new(4, &error);
+    assert_non_null(pool);
+    pool_run(pool, take_all, &dealt);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(atomic_load(&dealt.taken[i]), 1);
+    pool_free(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_thread_runs_the_work_once),
@@ -161,6 +187,7 @@ int main(void) {
         cmocka_unit_test(zero_threads_mean_one_per_processor),
         cmocka_unit_test(a_pool_needs_memory),
         cmocka_unit_test(shares_tile_the_whole),
+        cmocka_unit_test(each_dealt_item_is_taken_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,18 +2,13 @@
 #ifdef __x86_64__
 #include "types/x86/avx2.h"
 
-/* Columns 0 and 2 of four, and 1 and 3, as pairs of 16-bit integers in every lane: weights come apart into
- * even and odd ones by shifts, and each pair of products stays in its row's lane. */
-typedef struct {
-    vi even, odd;
-} q8_input;
+/* Four columns, in both halves of every two lanes. */
+typedef __m256i q8_input;
 
 INLINE q8_input q8_splat(const int16_t *x) {
     int64_t columns;
     memcpy(&columns, x, 8);
-    const __m256i all = _mm256_set1_epi64x(columns);
-    const __m256i even = _mm256_set1_epi32(0x05040100), odd = _mm256_set1_epi32(0x07060302);
-    return (q8_input){(vi)_mm256_shuffle_epi8(all, even), (vi)_mm256_shuffle_epi8(all, odd)};
+    return _mm256_set1_epi64x(columns);
 }
 
 INLINE vi even_weights(vi weights) {
@@ -28,14 +23,20 @@ INLINE vi add_pairs(vi sum, vi weights, vi x) {
     return sum + (vi)_mm256_madd_epi16((__m256i)weights, (__m256i)x);
 }
 
-typedef vi q8_sums; /* 32 * 127 * 32767 < 2^31 */
+typedef struct {
+    __m256i low, high;
+} q8_sums;
 
-INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
-    *sums = add_pairs(add_pairs(*sums, even_weights(weights), x.even), odd_weights(weights), x.odd);
+INLINE void q8_add(q8_sums *sums, const uint8_t *weights, q8_input x) {
+    const __m128i *quads = (const __m128i *)(const void *)weights;
+    sums->low =
+        _mm256_add_epi32(sums->low, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(quads)), x));
+    sums->high =
+        _mm256_add_epi32(sums->high, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(quads + 1)), x));
 }
 
 INLINE vi q8_total(q8_sums sums) {
-    return sums;
+    return (vi)_mm256_permute4x64_epi64(_mm256_hadd_epi32(sums.low, sums.high), 0xd8);
 }
 
 typedef int16_t q4_sums __attribute__((vector_size(4 * LANES))); /* 16 products: 16 * 15 * 127 < 2^15 */

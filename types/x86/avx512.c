@@ -8,7 +8,8 @@ INLINE vi add_pairs(vi sum, vi weights, vi x) {
 
 typedef vi q8_sums; /* 32 * 127 * 32767 < 2^31 */
 
-INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
+INLINE void q8_add(q8_sums *sums, const uint8_t *from, q8_input x) {
+    const vi weights = load_words(from);
     *sums = add_pairs(add_pairs(*sums, even_weights(weights), x.even), odd_weights(weights), x.odd);
 }
 

@@ -12,7 +12,8 @@ INLINE vi add_pairs(vi sum, vi weights, vi x) {
     return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)weights, (__m512i)x);
 }
 
-INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
+INLINE void q8_add(q8_sums *sums, const uint8_t *from, q8_input x) {
+    const vi weights = load_words(from);
     sums->a = add_pairs(sums->a, even_weights(weights), x.even);
     sums->b = add_pairs(sums->b, odd_weights(weights), x.odd);
 }
