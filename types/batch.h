@@ -16,6 +16,14 @@
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
+/* A core's own prefetchers keep up with one stream only while little is done with each block. */
+#define BYTES_AHEAD 4096
+
+INLINE void prefetch_ahead(const void *block, size_t size) {
+    for (size_t line = 0; line < size; line += 64)
+        __builtin_prefetch((const void *)((uintptr_t)block + BYTES_AHEAD + line));
+}
+
 INLINE void add_to_sums(float *sums, vi total, const uint16_t *scales, float input_scale) {
     store(sums, add_scaled(load(sums), total, scales, input_scale));
 }
@@ -93,6 +101,7 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
         const struct type##_block *block = block_at(w, row, col_begin);                                      \
         for (size_t col = col_begin; col < col_end; col += BLOCK_COLS, block++) {                            \
             const size_t at = col / BLOCK_COLS * x->n_vectors + first;                                       \
+            prefetch_ahead(block, sizeof *block);                                                            \
             vi words[n_words][PARTS];                                                                        \
             type##_ready(block, words);                                                                      \
             size_t i = 0;                                                                                    \

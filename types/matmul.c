@@ -8,9 +8,14 @@
  * the first-level cache; the runs of BATCH_VECTORS vectors that it meets, 256 KiB as floats and less as
  * integers, stay in the second-level cache for all panels of a chunk, and so do the chunk's sums. Results are
  * written once, as their places in y are often a power of two apart and displace each other in every cache.
- */
+ *
+ * Fewer vectors leave room for wider parts of the matrix, and few of them wait for memory, which is fastest
+ * in long runs. So weights that are multiplied as they lie are so in parts of up to WIDEST_TILES tiles.
+ * Integers always are; floats up to FEW_VECTORS, where the sums over lanes cost less than unpacking. */
 #define CHUNK_PANELS 4
 #define BATCH_VECTORS 256
+#define WIDEST_TILES 8
+#define FEW_VECTORS 16
 
 static size_t tile_size(size_t n_cols) {
     return smaller(n_cols, TILE_COLS) * PANEL_ROWS;
@@ -24,21 +29,29 @@ size_t matmul_scratch_bytes(size_t n_cols) {
 struct part {
     const struct matrix *w;
     const struct batch *x;
+    multiply_fn *multiply; /* or NULL: weights are unpacked */
     size_t col, col_end, first, count;
     float *tile; /* scratch for unpacked weights */
     float *sums; /* (panel of the chunk, count, PANEL_ROWS) */
 };
 
-static void add_floats(const struct part *part, size_t row, float *sums) {
-    const size_t n_cols = part->col_end - part->col;
-    const float *x = part->x->f32 + part->col * part->x->n_vectors + part->first * TILE_COLS;
-    type_unpack(part->w->type)(part->w, row, part->col, part->col_end, part->tile);
-    best_primitives()->product(part->tile, n_cols, x, part->count, sums);
+static multiply_fn *multiplier(const struct type *type, const struct batch *x, size_t count) {
+    return x->f32 && count > FEW_VECTORS ? NULL : type_multiply(type);
 }
 
-static void add_integers(const struct part *part, size_t row, float *sums) {
-    type_multiply(part->w->type)(part->w, part->x, row, part->col, part->col_end, part->first, part->count,
-                                 sums);
+static size_t width(const struct part *part) {
+    return TILE_COLS * (part->multiply ? smaller(WIDEST_TILES, BATCH_VECTORS / part->count) : 1);
+}
+
+/* One panel from `row` on. */
+static void add_products(const struct part *part, size_t row, float *sums) {
+    if (part->multiply) {
+        part->multiply(part->w, part->x, row, part->col, part->col_end, part->first, part->count, sums);
+        return;
+    }
+    const float *x = part->x->f32 + part->col * part->x->n_vectors + part->first * TILE_COLS;
+    type_unpack(part->w->type)(part->w, row, part->col, part->col_end, part->tile);
+    best_primitives()->product(part->tile, part->col_end - part->col, x, part->count, sums);
 }
 
 static float *sums_of(const struct part *part, size_t panel) {
@@ -50,10 +63,9 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
     const size_t n_panels = (end - begin + PANEL_ROWS - 1) / PANEL_ROWS;
     memset(part->sums, 0, n_panels * part->count * PANEL_ROWS * sizeof(float));
     for (part->col = 0; part->col < part->w->n_cols; part->col = part->col_end) {
-        part->col_end = smaller(part->col + TILE_COLS, part->w->n_cols);
+        part->col_end = smaller(part->col + width(part), part->w->n_cols);
         for (size_t panel = 0; panel < n_panels; panel++)
-            (part->x->f32 ? add_floats : add_integers)(part, begin + panel * PANEL_ROWS,
-                                                       sums_of(part, panel));
+            add_products(part, begin + panel * PANEL_ROWS, sums_of(part, panel));
     }
     for (size_t i = 0; i < part->count; i++)
         for (size_t panel = 0, row = begin; row < end; panel++, row += PANEL_ROWS)
@@ -80,6 +92,7 @@ void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_
     for (size_t row = begin; row < end; row += chunk)
         for (part.first = 0; part.first < inputs->count; part.first += part.count) {
             part.count = smaller(BATCH_VECTORS, inputs->count - part.first);
+            part.multiply = multiplier(w->type, part.x, part.count);
             multiply_chunk(&part, row, smaller(row + chunk, end), y + part.first * y_stride, y_stride);
         }
 }

@@ -14,7 +14,7 @@
  * another order); encoders write identical bytes in every variant. One property test walks them all.
  *
  * A new type is one file with a descriptor, and one line in types.c. It works with nothing but encode,
- * decode_row and finite; matvec and unpack make it fast. */
+ * decode_row and finite; matvec, unpack and multiply make it fast. */
 #ifndef TYPES_TYPE_H
 #define TYPES_TYPE_H
 
@@ -90,7 +90,8 @@ static inline size_t batch_order(size_t col) {
 }
 
 /* sums[i * PANEL_ROWS + r] += W[row + r] . vector first + i of x, over col_begin <= col < col_end, for 0 <= i
- * < count and all rows of a panel. Columns are multiples of BLOCK_COLS, but for the matrix's own end. */
+ * < count and PANEL_ROWS rows or as many as there are. Columns are multiples of TILE_COLS, but for the
+ * matrix's own end. x is kept as floats where the type rounds no inputs, else as integers. */
 typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row, size_t col_begin,
                          size_t col_end, size_t first, size_t count, float *sums);
 
@@ -102,7 +103,7 @@ struct variant {
     encode_fn *encode;
     matvec_fn *matvec;
     unpack_fn *unpack;
-    multiply_fn *multiply; /* with integers; where no variant has it, batches are multiplied as floats */
+    multiply_fn *multiply; /* where no variant has it, weights are unpacked */
 };
 
 struct type {
@@ -113,8 +114,8 @@ struct type {
     void (*decode_row)(const struct matrix *w, size_t row, float *out); /* out[n_cols] */
     /* The number of the first block of `n_blocks` that decodes to an infinity or NaN, or n_blocks. */
     size_t (*finite)(const void *blocks, size_t n_blocks);
-    const struct variant
-        *variants; /* best first; the last is "scalar", needs nothing and has every function */
+    const struct variant *variants; /* best first; the last is "scalar", needs nothing and has every function
+                                       but perhaps multiply */
     size_t n_variants;
 };
 

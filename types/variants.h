@@ -21,6 +21,7 @@ typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t
     widen_fn f32_widen_##variant, f16_widen_##variant, bf16_widen_##variant;                                 \
     matvec_fn f32_matvec_##variant, f16_matvec_##variant, bf16_matvec_##variant;                             \
     unpack_fn f32_unpack_##variant, f16_unpack_##variant, bf16_unpack_##variant;                             \
+    multiply_fn f32_multiply_##variant, f16_multiply_##variant, bf16_multiply_##variant;                     \
     encode_fn q8_encode_##variant, q4_encode_##variant;                                                      \
     unpack_fn q8_unpack_##variant, q4_unpack_##variant;                                                      \
     matvec_fn q8_matvec_##variant, q4_matvec_##variant;                                                      \
@@ -37,30 +38,29 @@ multiply_fn q8_multiply_avx2, q8_multiply_avx512, q8_multiply_avx512vnni;
 multiply_fn q4_multiply_avx2, q4_multiply_avx512, q4_multiply_avx512vnni;
 matvec_fn q4_matvec_neondot;
 
-/* The rows of a descriptor's table that every type has, and those of block types, which some multiply in
- * integers. */
-#define WHOLE_VARIANT(type, variant, features)                                                               \
+/* The rows of a descriptor's table, but for functions that few have. */
+#define WITHOUT_MULTIPLY(type, variant, features)                                                            \
     .name = #variant, .needs = features, .encode = type##_encode_##variant,                                  \
     .matvec = type##_matvec_##variant, .unpack = type##_unpack_##variant
-#define PLAIN(type, variant, features)                                                                       \
-    { WHOLE_VARIANT(type, variant, features) }
-#define INTEGER(type, variant, features)                                                                     \
-    { WHOLE_VARIANT(type, variant, features), .multiply = type##_multiply_##variant }
+#define SOME(type, variant, features)                                                                        \
+    { WITHOUT_MULTIPLY(type, variant, features) }
+#define WHOLE(type, variant, features)                                                                       \
+    { WITHOUT_MULTIPLY(type, variant, features), .multiply = type##_multiply_##variant }
 #if defined(__x86_64__)
 #define PLAIN_VARIANTS(type)                                                                                 \
-    PLAIN(type, avx512, CPU_AVX512), PLAIN(type, avx2, CPU_AVX2), PLAIN(type, scalar, 0)
+    WHOLE(type, avx512, CPU_AVX512), WHOLE(type, avx2, CPU_AVX2), WHOLE(type, scalar, 0)
 #define BLOCK_VARIANTS(type)                                                                                 \
     {.name = "avx512vnni",                                                                                   \
      .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                                  \
      .matvec = type##_matvec_avx512vnni,                                                                     \
      .multiply = type##_multiply_avx512vnni},                                                                \
-        INTEGER(type, avx512, CPU_AVX512), INTEGER(type, avx2, CPU_AVX2), PLAIN(type, scalar, 0)
+        WHOLE(type, avx512, CPU_AVX512), WHOLE(type, avx2, CPU_AVX2), SOME(type, scalar, 0)
 #elif defined(__aarch64__)
-#define PLAIN_VARIANTS(type) PLAIN(type, neon, CPU_NEON), PLAIN(type, scalar, 0)
-#define BLOCK_VARIANTS(type) PLAIN_VARIANTS(type)
+#define PLAIN_VARIANTS(type) WHOLE(type, neon, CPU_NEON), WHOLE(type, scalar, 0)
+#define BLOCK_VARIANTS(type) SOME(type, neon, CPU_NEON), SOME(type, scalar, 0)
 #else
-#define PLAIN_VARIANTS(type) PLAIN(type, scalar, 0)
-#define BLOCK_VARIANTS(type) PLAIN_VARIANTS(type)
+#define PLAIN_VARIANTS(type) WHOLE(type, scalar, 0)
+#define BLOCK_VARIANTS(type) SOME(type, scalar, 0)
 #endif
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

@@ -739,35 +739,58 @@ static void products_agree_for_any_number_of_vectors(void **state) {
     }
 }
 
-static void check_matmul(const struct subject *s) {
-    enum { MOST = 7 };
+/* One product with `count` vectors, by one thread and by two. */
+static void check_products(const struct subject *s, size_t count) {
     const size_t n_rows = s->shape.n_rows, n_cols = s->shape.n_cols, y_stride = n_rows + 3;
     struct arena arena = {0};
-    struct inputs *inputs = inputs_new(MOST, n_cols, &arena);
-    float *x = malloc(MOST * n_cols * sizeof *x), *rounded = malloc(n_cols * sizeof *rounded);
-    double *expected = malloc(n_rows * sizeof *expected), *tolerance = malloc(n_rows * sizeof *tolerance);
+    struct inputs *inputs = inputs_new(count, n_cols, &arena);
+    float *x = malloc(count * n_cols * sizeof *x), *rounded = malloc(n_cols * sizeof *rounded);
+    double *expected = malloc(count * n_rows * sizeof *expected);
+    double *tolerance = malloc(count * n_rows * sizeof *tolerance);
+    input_fill(x, count * n_cols, (unsigned)count % 3);
+    inputs_set(inputs, x, n_cols, count, n_cols, 1u << s->type->rounding, 0, 1);
+    for (size_t i = 0; i < count; i++) {
+        round_plainly(s->type->rounding, x + i * n_cols, n_cols, rounded);
+        multiply_plainly(s, rounded, expected + i * n_rows, tolerance + i * n_rows);
+    }
     struct guarded scratch = guarded_new((matmul_scratch_bytes(n_cols) + 63) / 64 * 64);
-    for (size_t count = 1; count <= MOST; count += 2)
-        for (unsigned n_threads = 1; n_threads <= 2; n_threads++) {
-            struct guarded y = guarded_new(((count - 1) * y_stride + n_rows) * sizeof(float));
-            input_fill(x, count * n_cols, (unsigned)count % 3);
-            inputs_set(inputs, x, n_cols, count, n_cols, 1u << s->type->rounding, 0, 1);
-            for (unsigned thread = 0; thread < n_threads; thread++) {
-                size_t begin, end;
-                share_of(n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
-                matmul(&s->w, inputs, (float *)(void *)y.data, y_stride, scratch.data, begin, end);
-            }
-            for (size_t i = 0; i < count; i++) {
-                round_plainly(s->type->rounding, x + i * n_cols, n_cols, rounded);
-                multiply_plainly(s, rounded, expected, tolerance);
-                expect_close(s, "matmul", (float *)(void *)y.data + i * y_stride, expected, tolerance, 0,
-                             n_rows);
-            }
-            guarded_free(&y);
+    for (unsigned n_threads = 1; n_threads <= 2; n_threads++) {
+        struct guarded y = guarded_new(((count - 1) * y_stride + n_rows) * sizeof(float));
+        for (unsigned thread = 0; thread < n_threads; thread++) {
+            size_t begin, end;
+            share_of(n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
+            matmul(&s->w, inputs, (float *)(void *)y.data, y_stride, scratch.data, begin, end);
         }
+        for (size_t i = 0; i < count; i++)
+            expect_close(s, "matmul", (float *)(void *)y.data + i * y_stride, expected + i * n_rows,
+                         tolerance + i * n_rows, 0, n_rows);
+        guarded_free(&y);
+    }
     guarded_free(&scratch);
     free(x), free(rounded), free(expected), free(tolerance);
     arena_free(&arena);
+}
+
+static void check_matmul(const struct subject *s) {
+    static const size_t counts[] = {1, 2, 3, 4, 7};
+    for (size_t i = 0; i < COUNT(counts); i++)
+        check_products(s, counts[i]);
+}
+
+/* Around what matmul calls few, and beyond what it takes at once of vectors and of columns. */
+static void check_larger_products(void) {
+    static const struct {
+        struct shape shape;
+        size_t count;
+    } cases[] = {{{33, 172}, 15},  {{33, 172}, 16},  {{33, 172}, 17}, {{18, 4133}, 3},
+                 {{18, 4133}, 16}, {{35, 300}, 100}, {{35, 300}, 257}};
+    for (const struct type *const *type = types; *type; type++)
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            random_state = i;
+            struct subject s = subject_new(*type, cases[i].shape, &fills[0]);
+            check_products(&s, cases[i].count);
+            subject_free(&s);
+        }
 }
 
 static void matmul_agrees_with_the_definition_at_every_level(void **state) {
@@ -776,8 +799,10 @@ static void matmul_agrees_with_the_definition_at_every_level(void **state) {
     const char *const best = cpu_level();
     struct error error;
     for (size_t i = 0; i < COUNT(levels); i++)
-        if (cpu_limit(levels[i], &error))
+        if (cpu_limit(levels[i], &error)) {
             for_each_subject(check_matmul);
+            check_larger_products();
+        }
     assert_true(cpu_limit(best, &error));
 }
 
