@@ -9,12 +9,13 @@
  * integers, stay in the second-level cache for all panels of a chunk, and so do the chunk's sums. Results are
  * written once, as their places in y are often a power of two apart and displace each other in every cache.
  *
- * Fewer vectors leave room for wider parts of the matrix, and few of them wait for memory, which is fastest
- * in long runs. So weights that are multiplied as they lie are so in parts of up to WIDEST_TILES tiles.
- * Integers always are; floats up to FEW_VECTORS, where the sums over lanes cost less than unpacking. */
+ * Few vectors leave room for wider parts of the matrix, and wait for memory, which is fastest in long runs.
+ * So weights that are multiplied as they lie are so in parts of several tiles, and these meet no more than
+ * count + SPARE_RUNS runs. Integers always are; floats up to FEW_VECTORS, where the sums over lanes cost less
+ * than unpacking. */
 #define CHUNK_PANELS 4
 #define BATCH_VECTORS 256
-#define WIDEST_TILES 8
+#define SPARE_RUNS 32
 #define FEW_VECTORS 16
 
 static size_t tile_size(size_t n_cols) {
@@ -40,7 +41,7 @@ static multiply_fn *multiplier(const struct type *type, const struct batch *x, s
 }
 
 static size_t width(const struct part *part) {
-    return TILE_COLS * (part->multiply ? smaller(WIDEST_TILES, BATCH_VECTORS / part->count) : 1);
+    return TILE_COLS * (part->multiply ? 1 + SPARE_RUNS / part->count : 1);
 }
 
 /* One panel from `row` on. */

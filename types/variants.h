@@ -38,29 +38,30 @@ multiply_fn q8_multiply_avx2, q8_multiply_avx512, q8_multiply_avx512vnni;
 multiply_fn q4_multiply_avx2, q4_multiply_avx512, q4_multiply_avx512vnni;
 matvec_fn q4_matvec_neondot;
 
-/* The rows of a descriptor's table, but for functions that few have. */
-#define WITHOUT_MULTIPLY(type, variant, features)                                                            \
+/* The rows of a descriptor's table. Plain types are multiplied as they lie by all variants, block types by
+ * those that do it in integers; the others unpack them. */
+#define COMMON_MEMBERS(type, variant, features)                                                              \
     .name = #variant, .needs = features, .encode = type##_encode_##variant,                                  \
     .matvec = type##_matvec_##variant, .unpack = type##_unpack_##variant
-#define SOME(type, variant, features)                                                                        \
-    { WITHOUT_MULTIPLY(type, variant, features) }
-#define WHOLE(type, variant, features)                                                                       \
-    { WITHOUT_MULTIPLY(type, variant, features), .multiply = type##_multiply_##variant }
+#define UNPACKING(type, variant, features)                                                                   \
+    { COMMON_MEMBERS(type, variant, features) }
+#define MULTIPLYING(type, variant, features)                                                                 \
+    { COMMON_MEMBERS(type, variant, features), .multiply = type##_multiply_##variant }
 #if defined(__x86_64__)
 #define PLAIN_VARIANTS(type)                                                                                 \
-    WHOLE(type, avx512, CPU_AVX512), WHOLE(type, avx2, CPU_AVX2), WHOLE(type, scalar, 0)
+    MULTIPLYING(type, avx512, CPU_AVX512), MULTIPLYING(type, avx2, CPU_AVX2), MULTIPLYING(type, scalar, 0)
 #define BLOCK_VARIANTS(type)                                                                                 \
     {.name = "avx512vnni",                                                                                   \
      .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                                  \
      .matvec = type##_matvec_avx512vnni,                                                                     \
      .multiply = type##_multiply_avx512vnni},                                                                \
-        WHOLE(type, avx512, CPU_AVX512), WHOLE(type, avx2, CPU_AVX2), SOME(type, scalar, 0)
+        MULTIPLYING(type, avx512, CPU_AVX512), MULTIPLYING(type, avx2, CPU_AVX2), UNPACKING(type, scalar, 0)
 #elif defined(__aarch64__)
-#define PLAIN_VARIANTS(type) WHOLE(type, neon, CPU_NEON), WHOLE(type, scalar, 0)
-#define BLOCK_VARIANTS(type) SOME(type, neon, CPU_NEON), SOME(type, scalar, 0)
+#define PLAIN_VARIANTS(type) MULTIPLYING(type, neon, CPU_NEON), MULTIPLYING(type, scalar, 0)
+#define BLOCK_VARIANTS(type) UNPACKING(type, neon, CPU_NEON), UNPACKING(type, scalar, 0)
 #else
-#define PLAIN_VARIANTS(type) WHOLE(type, scalar, 0)
-#define BLOCK_VARIANTS(type) SOME(type, scalar, 0)
+#define PLAIN_VARIANTS(type) MULTIPLYING(type, scalar, 0)
+#define BLOCK_VARIANTS(type) UNPACKING(type, scalar, 0)
 #endif
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
