@@ -16,7 +16,7 @@
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
-/* A core's own prefetchers keep up with one stream only while little is done with each block. */
+/* Measured: with few vectors, a core reads a panel faster when it is told what comes. */
 #define BYTES_AHEAD 4096
 
 INLINE void prefetch_ahead(const void *block, size_t size) {

@@ -4,8 +4,8 @@
  * asked for. One vector is kept as matvec reads it. A batch is kept as integers where this processor
  * multiplies them in integers (types/batch.h); else as floats that hold the rounded values, and matmul
  * unpacks 16 rows of weights at a time and multiplies them with all vectors, so that one float kernel serves
- * every type. Plain types meet few vectors without being unpacked (types/rows.h), as fast as memory brings
- * them. All give what the matvec gives, to within its tolerance. */
+ * every type. Plain types meet few vectors without being unpacked (types/rows.h). All give what the matvec
+ * gives, to within its tolerance. */
 #ifndef TYPES_MATMUL_H
 #define TYPES_MATMUL_H
 
