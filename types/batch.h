@@ -13,6 +13,12 @@
  * inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
 
 #define GROUP (12 / PARTS) /* 12 registers of sums */
+/* Unrolled whole, the adds of a loop over words are put off until all products are there, and those spill. */
+#ifdef __clang__
+#define LOOP_AS_WRITTEN _Pragma("clang loop unroll(disable)")
+#else
+#define LOOP_AS_WRITTEN _Pragma("GCC unroll 1")
+#endif
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 

@@ -15,12 +15,7 @@
  *   nearest(x)                      to the nearest integer, ties to even, of |x| < 2^22
  *   load_quads(p, stride)           4 floats from each of LANES / 4 places, `stride` bytes apart
  *   transpose_quads(v)              in each 128 bits: v[j][i] becomes v[i][j]
- *   scale_pairs(x, f)               of pairs: (x f + 2^14) / 2^15, rounded down
- *   clamp_pairs(x, low, high)       of pairs
- *   add_pairs(sum, x, y)            of pairs: sum + x0 y0 + x1 y1
  *   q4_add ..., q8_add ...          the integer dot products of panels.h
- *
- * A pair is two 16-bit integers in a 32-bit lane.
  *
  * Elementwise operators are the compiler's own, each rounded as in plain C at any width: that is how encoders
  * write the same bytes everywhere. */
@@ -30,14 +25,6 @@
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define PARTS (PANEL_ROWS / LANES) /* registers for the rows of a panel */
-
-/* Unrolled whole, the adds of a loop over products are put off until all products are there, and those spill.
- */
-#ifdef __clang__
-#define LOOP_AS_WRITTEN _Pragma("clang loop unroll(disable)")
-#else
-#define LOOP_AS_WRITTEN _Pragma("GCC unroll 1")
-#endif
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
@@ -96,32 +83,12 @@ INLINE vf magnitude(vf x) {
 }
 
 INLINE bool any_lane(vi mask) {
-    uint64_t words[LANES / 2], any = 0;
-    memcpy(words, &mask, sizeof mask);
-    for (int i = 0; i < LANES / 2; i++)
-        any |= words[i];
+    int32_t any = 0;
+    for (int i = 0; i < LANES; i++)
+        any |= mask[i];
     return any;
 }
 
 /* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in
  * the lowest bits. */
 #define ROUNDER 0x1.8p23f
-
-/* ---- pairs ---- */
-
-INLINE vi splat_pair(int x) {
-    return (vi){0} + (int32_t)((uint32_t)x << 16 | (uint16_t)x);
-}
-
-/* The integers nearest to |low| and |high| < 2^15. */
-INLINE vi round_pairs(vf low, vf high) {
-    return (vi)(((vu)(low + ROUNDER) & 0xffff) | (vu)(high + ROUNDER) << 16);
-}
-
-INLINE vi low_of_pair(vi x) {
-    return x << 16 >> 16;
-}
-
-INLINE vi high_of_pair(vi x) {
-    return x >> 16;
-}

@@ -60,25 +60,3 @@ INLINE void transpose_quads(vf v[4]) {
     for (int i = 0; i < 4; i++)
         v[i] = w[i];
 }
-
-INLINE vi make_pairs(vi low, vi high) {
-    return (vi)(((vu)low & 0xffff) | (vu)high << 16);
-}
-
-INLINE vi scale_pairs(vi x, vi factors) {
-    return make_pairs((low_of_pair(x) * low_of_pair(factors) + (1 << 14)) >> 15,
-                      (high_of_pair(x) * high_of_pair(factors) + (1 << 14)) >> 15);
-}
-
-INLINE vi clamp_lanes(vi x, int low, int high) {
-    x = (x & (x >= low)) | (low & (x < low));
-    return (x & (x <= high)) | (high & (x > high));
-}
-
-INLINE vi clamp_pairs(vi x, int low, int high) {
-    return make_pairs(clamp_lanes(low_of_pair(x), low, high), clamp_lanes(high_of_pair(x), low, high));
-}
-
-INLINE vi add_pairs(vi sum, vi x, vi y) {
-    return sum + low_of_pair(x) * low_of_pair(y) + high_of_pair(x) * high_of_pair(y);
-}

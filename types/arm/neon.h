@@ -66,21 +66,6 @@ INLINE void transpose_quads(vf v[4]) {
     v[3] = (vf)vzip2q_f32(high_ac, high_bd);
 }
 
-INLINE vi scale_pairs(vi x, vi factors) {
-    return (vi)vqrdmulhq_s16((int16x8_t)x, (int16x8_t)factors);
-}
-
-INLINE vi clamp_pairs(vi x, int low, int high) {
-    int16x8_t above = vmaxq_s16((int16x8_t)x, vdupq_n_s16((int16_t)low));
-    return (vi)vminq_s16(above, vdupq_n_s16((int16_t)high));
-}
-
-INLINE vi add_pairs(vi sum, vi x, vi y) {
-    int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)x), vget_low_s16((int16x8_t)y));
-    int32x4_t high = vmull_high_s16((int16x8_t)x, (int16x8_t)y);
-    return sum + (vi)vpaddq_s32(low, high);
-}
-
 /* Four columns, twice. */
 typedef int16x8_t q8_input;
 

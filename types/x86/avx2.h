@@ -54,12 +54,3 @@ INLINE void transpose_quads(vf v[4]) {
     v[2] = (vf)_mm256_unpacklo_pd(high01, high23);
     v[3] = (vf)_mm256_unpackhi_pd(high01, high23);
 }
-
-INLINE vi scale_pairs(vi x, vi factors) {
-    return (vi)_mm256_mulhrs_epi16((__m256i)x, (__m256i)factors);
-}
-
-INLINE vi clamp_pairs(vi x, int low, int high) {
-    __m256i above = _mm256_max_epi16((__m256i)x, _mm256_set1_epi16((int16_t)low));
-    return (vi)_mm256_min_epi16(above, _mm256_set1_epi16((int16_t)high));
-}

@@ -61,15 +61,6 @@ INLINE void transpose_quads(vf v[4]) {
     v[3] = (vf)_mm512_unpackhi_pd(high01, high23);
 }
 
-INLINE vi scale_pairs(vi x, vi factors) {
-    return (vi)_mm512_mulhrs_epi16((__m512i)x, (__m512i)factors);
-}
-
-INLINE vi clamp_pairs(vi x, int low, int high) {
-    __m512i above = _mm512_max_epi16((__m512i)x, _mm512_set1_epi16((int16_t)low));
-    return (vi)_mm512_min_epi16(above, _mm512_set1_epi16((int16_t)high));
-}
-
 /* Columns 0 and 2 of four, and 1 and 3, as pairs of 16-bit integers in every lane: weights come apart into
  * even and odd ones by shifts, and each pair of products stays in its row's lane. */
 typedef struct {
