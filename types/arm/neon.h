@@ -78,8 +78,9 @@ typedef struct {
     int32x4_t row[4];
 } q8_sums;
 
-INLINE void q8_add(q8_sums *sums, vi weights, q8_input x) {
-    int16x8_t low = vmovl_s8(vget_low_s8((int8x16_t)weights)), high = vmovl_high_s8((int8x16_t)weights);
+INLINE void q8_add(q8_sums *sums, const uint8_t *from, q8_input x) {
+    const int8x16_t weights = vreinterpretq_s8_u8(vld1q_u8(from));
+    int16x8_t low = vmovl_s8(vget_low_s8(weights)), high = vmovl_high_s8(weights);
     sums->row[0] = vmlal_s16(sums->row[0], vget_low_s16(low), vget_low_s16(x));
     sums->row[1] = vmlal_high_s16(sums->row[1], low, x);
     sums->row[2] = vmlal_s16(sums->row[2], vget_low_s16(high), vget_low_s16(x));
