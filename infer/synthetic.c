@@ -78,7 +78,7 @@ static bool place_vector(struct model *model, const struct role_tensor *role, st
     float *values = ARENA_NEW(&model->arena, float, role->dims[0], error);
     if (!values)
         return false;
-    bool norm = role->role < ROLE_ATTN_Q_BIAS;
+    bool norm = role_is_norm(role->role);
     for (size_t i = 0; i < role->dims[0]; i++)
         values[i] = norm ? 1 : 0;
     *model_vector(model, role) = values;

@@ -102,8 +102,8 @@ static void an_unknown_trait_is_refused(void **state) {
     (void)state;
     struct error error;
     assert_true(
-        metadata_set(&metadata, "model.soft_cap", (struct value){.kind = VALUE_REAL, .real = 50}, &error));
-    assert_unread("x.qm: the model has a trait that this version does not know, model.soft_cap");
+        metadata_set(&metadata, "model.memory", (struct value){.kind = VALUE_REAL, .real = 50}, &error));
+    assert_unread("x.qm: the model has a trait that this version does not know, model.memory");
 }
 
 static void values_of_another_kind_are_refused(void **state) {
@@ -117,7 +117,7 @@ static void values_of_another_kind_are_refused(void **state) {
     }
     assert_true(metadata_set(&metadata, "model.rope_kind",
                              (struct value){.kind = VALUE_TEXT, .text = "yarn", .count = 4}, &error));
-    assert_unread("x.qm: model.rope_kind is \"yarn\", expected plain, linear or llama3");
+    assert_unread("x.qm: model.rope_kind is \"yarn\", known are plain, linear, llama3, longrope");
 }
 
 /* ---- Ranges ---- */
