@@ -257,3 +257,22 @@ bool json_write(const json_t *tree, struct buffer *to, struct error *error) {
         return fail(error, "no JSON was built: a number isn't finite, or memory is out");
     return write_value(&writer, tree, 0) && put(&writer, "\n");
 }
+
+/* ---- Showing ---- */
+
+static int append_shown(const char *text, size_t size, void *context) {
+    struct json_shown *shown = context;
+    size_t room = sizeof shown->text - 1 - shown->size;
+    memcpy(shown->text + shown->size, text, size < room ? size : room);
+    shown->size += size < room ? size : room;
+    return 0;
+}
+
+struct json_shown json_show(const json_t *value) {
+    struct json_shown shown = {0};
+    json_dump_callback(value, append_shown, &shown,
+                       JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+    if (shown.size == sizeof shown.text - 1)
+        memcpy(shown.text + shown.size - 3, "...", 3);
+    return shown;
+}

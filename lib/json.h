@@ -27,4 +27,12 @@ json_t *json_read_file(const char *path, struct error *error);
  * NULL fails. */
 bool json_write(const json_t *tree, struct buffer *to, struct error *error);
 
+/* A value as compact JSON in ASCII, for people: cut, with "..." at its end, where it is long. */
+#define JSON_SHOWN 80
+struct json_shown {
+    char text[JSON_SHOWN];
+    size_t size;
+};
+struct json_shown json_show(const json_t *value);
+
 #endif

@@ -42,31 +42,6 @@ struct reading {
     struct error *error;
 };
 
-#define SHOWN 80
-
-struct shown {
-    char text[SHOWN];
-    size_t size;
-};
-
-static int append_shown(const char *text, size_t size, void *context) {
-    struct shown *shown = context;
-    size_t room = sizeof shown->text - 1 - shown->size;
-    memcpy(shown->text + shown->size, text, size < room ? size : room);
-    shown->size += size < room ? size : room;
-    return 0;
-}
-
-/* A value as compact JSON, cut where it is long. */
-static struct shown show(const json_t *value) {
-    struct shown shown = {0};
-    json_dump_callback(value, append_shown, &shown,
-                       JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
-    if (shown.size == sizeof shown.text - 1)
-        memcpy(shown.text + shown.size - 3, "...", 3);
-    return shown;
-}
-
 /* One spelling of a key, such as "rope_parameters.factor", cut out of a list of them. */
 struct spelling {
     char text[96];
@@ -109,8 +84,8 @@ static bool look_up_any(const struct reading *r, const char *keys, const json_t 
         if (!here)
             continue;
         if (*value && !same_value(here, *value)) {
-            return fail(r->error, "%s: %s is %s, but %s is %s", r->path, used->text, show(*value).text,
-                        spelling.text, show(here).text);
+            return fail(r->error, "%s: %s is %s, but %s is %s", r->path, used->text, json_show(*value).text,
+                        spelling.text, json_show(here).text);
         }
         if (!*value)
             *used = spelling;
@@ -122,7 +97,7 @@ static bool look_up_any(const struct reading *r, const char *keys, const json_t 
 /* ---- Setting fields ---- */
 
 static bool wrong_kind(const struct reading *r, const char *key, const json_t *value, const char *expected) {
-    return fail(r->error, "%s: %s is %s, expected %s", r->path, key, show(value).text, expected);
+    return fail(r->error, "%s: %s is %s, expected %s", r->path, key, json_show(value).text, expected);
 }
 
 static bool set_uint(const struct reading *r, const char *key, const json_t *value, uint64_t *to) {
@@ -188,7 +163,7 @@ static bool read_keys(const struct reading *r, const struct family_key *keys) {
 static bool is_fixed_value(const json_t *value, const char *expected) {
     if (json_is_number(value))
         return json_number_value(value) == strtod(expected, NULL);
-    return !strcmp(show(value).text, expected);
+    return !strcmp(json_show(value).text, expected);
 }
 
 static bool check_fixed(const struct reading *r, const struct family_fixed *fixed) {
@@ -196,7 +171,7 @@ static bool check_fixed(const struct reading *r, const struct family_fixed *fixe
         const json_t *value = look_up(r->tree, fixed->key);
         if (value && !is_fixed_value(value, fixed->value))
             return fail(r->error, "%s: %s is %s, only %s is supported in a %s model", r->path, fixed->key,
-                        show(value).text, fixed->value, r->family->name);
+                        json_show(value).text, fixed->value, r->family->name);
     }
     return true;
 }

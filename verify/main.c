@@ -3,6 +3,7 @@
 #include "lib/options.h"
 #include "lib/progress.h"
 #include "verify/checks.h"
+#include "verify/list.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 struct request {
     const char *source;
+    bool list, json;
     struct common common;
     struct pool *pool;
 };
@@ -75,21 +77,6 @@ static void print_good(const struct container *container) {
            totals.n_weights ? 8 * (double)totals.bytes / (double)totals.n_weights : 0);
     print_id(container);
     printf("\n");
-}
-
-static void print_tensor(const struct tensor *tensor) {
-    char shape[MAX_DIMS * 24] = "";
-    size_t length = 0;
-    for (uint32_t d = 0; d < tensor->n_dims; d++)
-        length += (size_t)snprintf(shape + length, sizeof shape - length, d ? " x %" PRIu64 : "%" PRIu64,
-                                   tensor->dims[d]);
-    printf("  %-28s %15s  %-5s %13" PRIu64 "\n", tensor->name, shape, tensor->layout.name, tensor->size);
-}
-
-static void print_tensors(const struct container *container) {
-    printf("  %-28s %15s  %-5s %13s\n", "tensor", "shape", "type", "bytes");
-    for (size_t i = 0; i < container->n_tensors; i++)
-        print_tensor(&container->tensors[i]);
 }
 
 #define WORST_SHOWN 10
@@ -203,7 +190,50 @@ static bool verify(struct request *request, const struct text_list *paths, int *
         *status = one > *status ? one : *status;
     }
     pool_free(request->pool);
-    return request->pool && finish_output(error);
+    return request->pool != NULL;
+}
+
+/* ---- Listing ---- */
+
+/* Adds the file to `files`, or prints it where that is NULL. */
+static bool list_file(const char *path, json_t *files, struct error *error) {
+    struct container container;
+    if (!container_open(&container, path, error))
+        return false;
+    bool good = true;
+    if (!files)
+        print_list(&container);
+    else if (json_array_append_new(files, list_json(&container)))
+        good = fail(error, "%s: cannot be listed as JSON, there is no memory", path);
+    container_close(&container);
+    return good;
+}
+
+static bool print_document(const json_t *files, struct error *error) {
+    struct buffer text = {0};
+    bool good = json_write(files, &text, error);
+    if (good)
+        fwrite(text.data, 1, text.size, stdout);
+    buffer_free(&text);
+    return good;
+}
+
+static bool list(const struct request *request, const struct text_list *paths, struct error *error) {
+    json_t *document = request->json ? json_pack("{s:[]}", "files") : NULL;
+    json_t *files = json_object_get(document, "files");
+    bool good = !request->json || files || fail(error, "there is no memory for a list");
+    for (size_t i = 0; good && i < paths->count; i++)
+        good = list_file(paths->items[i], files, error);
+    good = good && (!document || print_document(document, error));
+    json_decref(document);
+    return good;
+}
+
+static bool run(struct request *request, const struct text_list *paths, int *status, struct error *error) {
+    if (request->json && !request->list)
+        return fail(error, "--json is the form of --list");
+    return (request->list ? list(request, paths, error) : verify(request, paths, status, error)) &&
+           finish_output(error);
 }
 
 int main(int argc, char **argv) {
@@ -211,6 +241,9 @@ int main(int argc, char **argv) {
     const struct option options[] = {
         {"source", OPTION_TEXT, &request.source, "CHECKPOINT",
          "compare with what it was made of: SHA-256 of its files, error of each tensor"},
+        {"list", OPTION_FLAG, &request.list, NULL,
+         "show metadata, blobs and tensors in place of checking; of checkpoints too"},
+        {"json", OPTION_FLAG, &request.json, NULL, "the list as JSON"},
         {0},
     };
     const struct command command = {
@@ -228,7 +261,7 @@ int main(int argc, char **argv) {
     int status = EXIT_DONE;
     outputs_guard_signals();
     enum parsed parsed = options_parse(&command, argc, argv, &request.common, &paths, &arena, &error);
-    bool ok = parsed == PARSED_EXIT || (parsed == PARSED_RUN && verify(&request, &paths, &status, &error));
+    bool ok = parsed == PARSED_EXIT || (parsed == PARSED_RUN && run(&request, &paths, &status, &error));
     arena_free(&arena);
     return ok ? status : report_failure(&command, &error);
 }

@@ -26,7 +26,19 @@ expect 0 verify "$model" $pocket $pocket/model.safetensors
 prints "$model: ok, 38 tensors, 3.67 M weights, q4, 5.09 bits per weight, id "
 prints "$pocket: ok, 38 tensors, 3.67 M weights, f16, 16.00 bits per weight"
 expect 0 verify -v "$model"
-prints "  blk.0.attn_k.weight                128 x 256  q4            18432"
+prints "  blk.0.attn_k.weight            128 x 256  q4            18432"
+
+# What is inside, of a damaged file too where its structure stands.
+expect 0 verify --list "$model" $pocket
+prints "$model: qm, 38 tensors"
+prints '  model.family                         "llama"'
+prints "  blk.0.attn_k.weight            128 x 256  q4            18432"
+prints "$pocket: safetensors, 38 tensors"
+expect 0 verify --list --json "$model" $pocket
+prints '"model.head_dim": 32,'
+prints '"name": "model.embed_tokens.weight",'
+refuses "--json is the form of --list" verify --json "$model"
+refuses "$work/absent.qm: No such file or directory" verify --list "$work/absent.qm"
 
 # Every damaged byte is noticed: in the header, in weights, in the directory, in the footer.
 size=$(stat -c %s "$model")
