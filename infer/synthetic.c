@@ -50,8 +50,9 @@ static bool encode_sample(struct sample *sample, const struct type *type, size_t
     float scale = 1 / sqrtf((float)n_cols); /* keeps the size of what passes through */
     for (size_t i = 0; i < SAMPLE_ROWS * n_cols; i++)
         rows[i] = random_weight(&state) * scale;
+    const struct matrix matrix = {type_find("f32"), (const uint8_t *)rows, SAMPLE_ROWS, n_cols};
     struct unfit unfit;
-    if (!type_encode(type)(rows, SAMPLE_ROWS, n_cols, NULL, sample->data, &unfit))
+    if (!type_encode(type)(&matrix, NULL, sample->data, &unfit))
         return fail(error, "type %s cannot hold the value %g", type->name, (double)unfit.value);
     return true;
 }

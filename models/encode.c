@@ -157,13 +157,12 @@ static bool copy_piece(struct job *job, struct piece *piece, struct error *error
                                                  piece->old, piece->begin, n_blocks, error));
 }
 
-static bool encode_rows(const struct job *job, const struct piece *piece, const float *values,
+static bool encode_rows(const struct job *job, const struct piece *piece, const struct matrix *rows,
                         struct error *error) {
     const struct tensor *from = job->import->tensors[piece->tensor];
     const struct type *type = job->planned[piece->tensor].type;
     struct unfit unfit;
-    if (type_encode(type)(values, (size_t)(piece->end - piece->begin), (size_t)cols_of(from), NULL,
-                          piece->new, &unfit))
+    if (type_encode(type)(rows, NULL, piece->new, &unfit))
         return true;
     return fail(error, "%s: tensor '%s' has %g in row %" PRIu64 ", column %zu, which does not fit %s",
                 import_file_of(job->import, piece->tensor), from->name, (double)unfit.value,
@@ -172,13 +171,14 @@ static bool encode_rows(const struct job *job, const struct piece *piece, const 
 
 static bool convert_piece(struct job *job, struct piece *piece, float *values, struct error *error) {
     const struct tensor *from = job->import->tensors[piece->tensor], *to = &job->planned[piece->tensor];
+    struct matrix rows;
     piece->old = piece->buffers[0];
     piece->new = piece->buffers[1];
-    return import_read_rows(job->import, piece->tensor, piece->begin, piece->end - piece->begin, values,
-                            piece->old, error) &&
+    return import_read_for_encoder(job->import, piece->tensor, piece->begin, piece->end - piece->begin,
+                                   values, piece->old, &rows, error) &&
            bytes_of_rows(from, piece->begin, piece->end, &piece->old_offset, &piece->old_size) &&
            bytes_of_rows(to, piece->begin, piece->end, &piece->new_offset, &piece->new_size) &&
-           encode_rows(job, piece, values, error);
+           encode_rows(job, piece, &rows, error);
 }
 
 static bool make(void *context, size_t slot, unsigned thread, struct error *error) {
@@ -217,10 +217,11 @@ static bool measure(const struct job *job, uint64_t *old, uint64_t *values, uint
         const struct tensor *from = job->import->tensors[i], *to = &job->planned[i];
         uint64_t units = units_in_piece(job, i), cols = cols_of(from);
         struct type_layout block = {"", 1, 1, from->layout.block_bytes};
-        bool ok = is_copy(job, i)
-                      ? enlarge(old, &block, 1, units)
-                      : enlarge(old, &from->layout, units, cols) && enlarge(values, &floats, units, cols) &&
-                            enlarge(new, &to->layout, units, cols);
+        bool ok =
+            is_copy(job, i)
+                ? enlarge(old, &block, 1, units)
+                : enlarge(old, &from->layout, units, cols) && enlarge(new, &to->layout, units, cols) &&
+                      ((from->type && type_is_plain(from->type)) || enlarge(values, &floats, units, cols));
         if (!ok)
             return fail(error, "%s: tensor '%s' is too large", import_file_of(job->import, i), from->name);
     }

@@ -326,14 +326,8 @@ const struct blob *import_tokenizer(const struct import *import, struct error *e
 
 /* ---- Reading ---- */
 
-static void decode_rows(const struct type *type, const void *raw, size_t n, size_t n_cols, float *out) {
-    struct matrix rows = {type, raw, n, n_cols};
-    for (size_t r = 0; r < n; r++)
-        type->decode_row(&rows, r, out + r * n_cols);
-}
-
-bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
-                      struct error *error) {
+static bool read_raw(const struct import *import, size_t i, uint64_t row, uint64_t n, void *raw,
+                     struct matrix *rows, struct error *error) {
     const struct tensor *tensor = import->tensors[i];
     const struct type *type = tensor->type;
     const char *file = import_file_of(import, i);
@@ -344,10 +338,34 @@ bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint6
     tensor_rows_cols(tensor, &n_rows, &n_cols);
     if (!matrix_bytes(type, row, n_cols, &offset) || !matrix_bytes(type, n, n_cols, &size))
         return fail(error, "%s: tensor '%s' is too large", file, tensor->name);
-    if (!tensor_read(&import->container, tensor, raw, (size_t)size, offset, error) ||
-        !blocks_check_finite(tensor, file, raw, offset / type->block_bytes,
-                             (size_t)(size / type->block_bytes), error))
+    *rows = (struct matrix){type, raw, (size_t)n, (size_t)n_cols};
+    return tensor_read(&import->container, tensor, raw, (size_t)size, offset, error) &&
+           blocks_check_finite(tensor, file, raw, offset / type->block_bytes,
+                               (size_t)(size / type->block_bytes), error);
+}
+
+static void decode_rows(const struct matrix *rows, float *out) {
+    for (size_t r = 0; r < rows->n_rows; r++)
+        rows->type->decode_row(rows, r, out + r * rows->n_cols);
+}
+
+bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
+                      struct error *error) {
+    struct matrix rows;
+    if (!read_raw(import, i, row, n, raw, &rows, error))
         return false;
-    decode_rows(type, raw, (size_t)n, (size_t)n_cols, out);
+    decode_rows(&rows, out);
+    return true;
+}
+
+bool import_read_for_encoder(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out,
+                             void *raw, struct matrix *rows, struct error *error) {
+    if (!read_raw(import, i, row, n, raw, rows, error))
+        return false;
+    if (!type_is_plain(rows->type)) {
+        decode_rows(rows, out);
+        rows->type = type_find("f32");
+        rows->data = (const uint8_t *)out;
+    }
     return true;
 }

@@ -54,5 +54,9 @@ bool import_write_sources(const struct import *import, struct buffer *to, struct
  * an error that names it. */
 bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
                       struct error *error);
+/* The same for an encoder: *rows are those in `raw` where their type is plain, else floats in `out`, which
+ * may be NULL for plain types. */
+bool import_read_for_encoder(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out,
+                             void *raw, struct matrix *rows, struct error *error);
 
 #endif

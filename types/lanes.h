@@ -13,6 +13,7 @@
  *   widen_bfloat(h)                 bf16 to float
  *   round_to_half(x)                to the nearest fp16 number, ties to even, of |x| <= 65504
  *   nearest(x)                      to the nearest integer, ties to even, of |x| < 2^22
+ *   pack_bytes(v, low, high)        byte j of a lane: the integer nearest to v[j], clamped; of |v[j]| < 2^22
  *   load_quads(p, stride)           4 floats from each of LANES / 4 places, `stride` bytes apart
  *   transpose_quads(v)              in each 128 bits: v[j][i] becomes v[i][j]
  *   q4_add ..., q8_add ...          the integer dot products of panels.h
@@ -83,9 +84,10 @@ INLINE vf magnitude(vf x) {
 }
 
 INLINE bool any_lane(vi mask) {
-    int32_t any = 0;
-    for (int i = 0; i < LANES; i++)
-        any |= mask[i];
+    uint64_t words[LANES / 2], any = 0;
+    memcpy(words, &mask, sizeof mask);
+    for (int i = 0; i < LANES / 2; i++)
+        any |= words[i];
     return any;
 }
 

@@ -46,6 +46,15 @@ INLINE vf nearest(vf x) {
     return (x + ROUNDER) - ROUNDER;
 }
 
+INLINE vi pack_bytes(const vf columns[4], int low, int high) {
+    vu packed = {0};
+    for (unsigned j = 0; j < 4; j++) {
+        vf q = lesser(greater(nearest(columns[j]), splat((float)low)), splat((float)high));
+        packed |= ((vu) __builtin_convertvector(q, vi) & 255) << 8 * j;
+    }
+    return (vi)packed;
+}
+
 INLINE vf load_quads(const uint8_t *from, size_t stride) {
     (void)stride;
     vf v;

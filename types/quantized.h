@@ -18,41 +18,40 @@ INLINE float largest_weight(enum format f) {
 
 /* ---- encode ---- */
 
-/* q in the low bits of a word, as q8 stores it, or q + 8, as q4 does: by the trick of ROUNDER. */
-INLINE vu quantize(const float *tile, size_t col, vf inverse, enum format f) {
-    vf q = clamp(load(tile + col * PANEL_ROWS) * inverse, grids[f].low, grids[f].high);
-    return f == Q8 ? (vu)(q + ROUNDER) & 255 : (vu)(q + (ROUNDER + 8)) & 15;
+/* Bytes q of four columns. */
+INLINE vi quantize_four(const float *tile, size_t col, vf inverse, enum format f) {
+    vf q[4];
+    for (size_t i = 0; i < 4; i++)
+        q[i] = load(tile + (col + i) * PANEL_ROWS) * inverse;
+    return pack_bytes(q, (int)grids[f].low, (int)grids[f].high);
 }
 
 /* Word `word` of each row: 4 columns in q8, 8 in q4. */
-INLINE vu pack_word(const float *tile, size_t word, vf inverse, enum format f) {
-    vu packed = {0};
-    for (unsigned j = 0; j < 4; j++)
-        if (f == Q8)
-            packed |= quantize(tile, 4 * word + j, inverse, f) << 8 * j;
-        else
-            packed |= quantize(tile, 8 * word + j, inverse, f) << 8 * j |
-                      quantize(tile, 8 * word + 4 + j, inverse, f) << (8 * j + 4);
-    return packed;
+INLINE vi pack_word(const float *tile, size_t word, vf inverse, enum format f) {
+    if (f == Q8)
+        return quantize_four(tile, 4 * word, inverse, f);
+    vi low = quantize_four(tile, 8 * word, inverse, f), high = quantize_four(tile, 8 * word + 4, inverse, f);
+    return ((low & 0x0f0f0f0f) | (high << 4 & (int32_t)0xf0f0f0f0)) ^ (int32_t)0x88888888;
 }
 
-/* Writes the part of a block that belongs to the rows of one register. False where a value is beyond the
- * largest scale times the longer side of the grid. */
-INLINE bool encode_part(const float *tile, const float *importance, uint8_t *scales, uint8_t *words,
-                        enum format f) {
-    const struct grid *grid = &grids[f];
-    vf weight = extreme(tile);
-    if (any_lane(magnitude(weight) > largest_weight(f)))
-        return false;
-    vf scale = importance ? search(tile, weight, importance, grid) : search(tile, weight, NULL, grid);
+/* Each kind of weights has code of its own. */
+INLINE vf find_scale(const float *tile, vf extremes, const float *importance, bool exact, enum format f) {
+    if (importance)
+        return search(&(struct weights){tile, importance, false}, extremes, &grids[f]);
+    if (exact)
+        return search(&(struct weights){tile, NULL, true}, extremes, &grids[f]);
+    return search(&(struct weights){tile, NULL, false}, extremes, &grids[f]);
+}
+
+/* The part of a block that belongs to the rows of one register. */
+INLINE void write_part(const float *tile, vf scale, uint8_t *scales, uint8_t *words, enum format f) {
     vf inverse = select_lanes(scale == 0, scale, 1 / scale);
     vh halves = narrow_half(scale);
     memcpy(scales, &halves, sizeof halves);
     for (size_t word = 0; word < (f == Q8 ? 8 : 4); word++) {
-        vu packed = pack_word(tile, word, inverse, f);
+        vi packed = pack_word(tile, word, inverse, f);
         memcpy(words + word * 4 * PANEL_ROWS, &packed, sizeof packed);
     }
-    return true;
 }
 
 /* Importance of a block's columns relative to the largest, so that no sum overflows. NULL where all are zero.
@@ -68,13 +67,29 @@ INLINE const float *relative_importance(const float *importance, size_t n, float
     return relative;
 }
 
-INLINE bool encode_tile(const float *tile, const float *importance, uint8_t *block, enum format f) {
-    uint8_t *words = block + 2 * PANEL_ROWS;
-    bool fits = true;
+INLINE bool any_beyond(const vf extremes[PARTS], float limit) {
+    vi beyond = {0};
     for (size_t part = 0; part < PARTS; part++)
-        fits &= encode_part(tile + part * LANES, importance, block + 2 * LANES * part,
-                            words + 4 * LANES * part, f);
-    return fits;
+        beyond |= magnitude(extremes[part]) > limit;
+    return any_lane(beyond);
+}
+
+/* False where a value is beyond the largest scale times the longer side of the grid. One step after the other
+ * for all rows: so they overlap, for each ends in a chain of instructions that wait for one another. */
+INLINE bool encode_tile(const float *tile, const float *importance, bool few_bits, uint8_t *block,
+                        enum format f) {
+    vf extremes[PARTS], scales[PARTS];
+    for (size_t part = 0; part < PARTS; part++)
+        extremes[part] = extreme(tile + part * LANES);
+    if (any_beyond(extremes, largest_weight(f)))
+        return false;
+    const bool exact = few_bits && !any_beyond(extremes, 65504);
+    for (size_t part = 0; part < PARTS; part++)
+        scales[part] = find_scale(tile + part * LANES, extremes[part], importance, exact, f);
+    for (size_t part = 0; part < PARTS; part++)
+        write_part(tile + part * LANES, scales[part], block + 2 * LANES * part,
+                   block + 2 * PANEL_ROWS + 4 * LANES * part, f);
+    return true;
 }
 
 INLINE struct unfit find_unfit(const float *tile, size_t row, size_t col, enum format f) {
@@ -84,17 +99,32 @@ INLINE struct unfit find_unfit(const float *tile, size_t row, size_t col, enum f
     return (struct unfit){row + i % PANEL_ROWS, col + i / PANEL_ROWS, tile[i]};
 }
 
-INLINE bool encode_panels(const float *rows, size_t n_rows, size_t n_cols, const float *importance,
-                          uint8_t *block, struct unfit *unfit, enum format f) {
-    const struct matrix w = {.data = (const uint8_t *)rows, .n_rows = n_rows, .n_cols = n_cols};
+/* Columns [col, col + n) of PANEL_ROWS rows, and zeros up to a block's. */
+INLINE void fill_tile(const struct matrix *rows, size_t row, size_t col, size_t n, enum element e,
+                      float *tile) {
+    switch (e) {
+    case F16:
+        unpack_rows(rows, row, col, col + n, tile, F16);
+        break;
+    case BF16:
+        unpack_rows(rows, row, col, col + n, tile, BF16);
+        break;
+    default:
+        unpack_rows(rows, row, col, col + n, tile, F32);
+    }
+    memset(tile + n * PANEL_ROWS, 0, (BLOCK_COLS - n) * PANEL_ROWS * sizeof *tile);
+}
+
+INLINE bool encode_panels(const struct matrix *rows, const float *importance, uint8_t *block,
+                          struct unfit *unfit, enum format f) {
+    const enum element e = element_of(rows->type);
     _Alignas(64) float tile[BLOCK_COLS * PANEL_ROWS], relative[BLOCK_COLS];
-    for (size_t row = 0; row < n_rows; row += PANEL_ROWS)
-        for (size_t col = 0; col < n_cols; col += BLOCK_COLS) {
-            size_t n = smaller(BLOCK_COLS, n_cols - col);
-            unpack_rows(&w, row, col, col + n, tile, F32);
-            memset(tile + n * PANEL_ROWS, 0, (BLOCK_COLS - n) * PANEL_ROWS * sizeof *tile);
+    for (size_t row = 0; row < rows->n_rows; row += PANEL_ROWS)
+        for (size_t col = 0; col < rows->n_cols; col += BLOCK_COLS) {
+            size_t n = smaller(BLOCK_COLS, rows->n_cols - col);
+            fill_tile(rows, row, col, n, e, tile);
             const float *weights = importance ? relative_importance(importance + col, n, relative) : NULL;
-            if (!encode_tile(tile, weights, block, f)) {
+            if (!encode_tile(tile, weights, e != F32, block, f)) {
                 *unfit = find_unfit(tile, row, col, f);
                 return false;
             }
@@ -138,9 +168,9 @@ INLINE void unpack_panel(const struct matrix *w, size_t row, size_t col_begin, s
 }
 
 #define DEFINE_QUANTIZED(type, format)                                                                       \
-    TARGET bool VARIANT(type##_encode)(const float *rows, size_t n_rows, size_t n_cols,                      \
-                                       const float *importance, void *out, struct unfit *unfit) {            \
-        return encode_panels(rows, n_rows, n_cols, importance, out, unfit, format);                          \
+    TARGET bool VARIANT(type##_encode)(const struct matrix *rows, const float *importance, void *out,        \
+                                       struct unfit *unfit) {                                                \
+        return encode_panels(rows, importance, out, unfit, format);                                          \
     }                                                                                                        \
     TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
                                        float *out) {                                                         \

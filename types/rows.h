@@ -2,6 +2,10 @@
 
 enum element { F32, F16, BF16 };
 
+INLINE enum element element_of(const struct type *type) {
+    return type == &type_f16 ? F16 : type == &type_bf16 ? BF16 : F32;
+}
+
 INLINE size_t element_bytes(enum element e) {
     return e == F32 ? 4 : 2;
 }
@@ -48,39 +52,52 @@ INLINE vh narrow(vf x, enum element e) {
 }
 
 /* Returns n, or where the first value is that does not fit. */
-INLINE size_t narrow_all(const float *from, size_t n, uint8_t *to, enum element e) {
+INLINE size_t narrow_all(const uint8_t *from, size_t n, uint8_t *to, enum element source, enum element e) {
+    const size_t size = element_bytes(source);
     vi unfit = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        vf x = load(from + i);
+        vf x = load_elements(from + i * size, source);
         vh bits = narrow(x, e);
         memcpy(to + 2 * i, &bits, sizeof bits);
         unfit |= magnitude(x) >= too_large(e);
     }
     if (i < n) {
-        vf x = load_some((const uint8_t *)(from + i), n - i, F32);
+        vf x = load_some(from + i * size, n - i, source);
         vh bits = narrow(x, e);
         memcpy(to + 2 * i, &bits, 2 * (n - i));
         unfit |= magnitude(x) >= too_large(e);
     }
     if (!any_lane(unfit))
         return n;
-    for (i = 0; (float_bits(from[i]) & 0x7fffffff) < float_bits(too_large(e));)
+    for (i = 0; magnitude(load_some(from + i * size, 1, source))[0] < too_large(e);)
         i++;
     return i;
 }
 
-INLINE bool encode_rows(const float *rows, size_t n_rows, size_t n_cols, void *out, struct unfit *unfit,
-                        enum element e) {
-    size_t n = n_rows * n_cols;
+INLINE bool encode_elements(const struct matrix *rows, uint8_t *out, struct unfit *unfit, enum element source,
+                            enum element e) {
+    size_t n = rows->n_rows * rows->n_cols;
     if (e == F32) {
-        memcpy(out, rows, 4 * n);
+        widen_all(rows->data, n, (float *)(void *)out, source);
         return true;
     }
-    size_t fit = narrow_all(rows, n, out, e);
+    size_t fit = narrow_all(rows->data, n, out, source, e);
     if (fit < n)
-        *unfit = (struct unfit){fit / n_cols, fit % n_cols, rows[fit]};
+        *unfit = (struct unfit){fit / rows->n_cols, fit % rows->n_cols,
+                                load_some(rows->data + fit * element_bytes(source), 1, source)[0]};
     return fit == n;
+}
+
+INLINE bool encode_rows(const struct matrix *rows, uint8_t *out, struct unfit *unfit, enum element e) {
+    switch (element_of(rows->type)) {
+    case F16:
+        return encode_elements(rows, out, unfit, F16, e);
+    case BF16:
+        return encode_elements(rows, out, unfit, BF16, e);
+    default:
+        return encode_elements(rows, out, unfit, F32, e);
+    }
 }
 
 /* ---- matvec ---- */
@@ -254,10 +271,10 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
                                        float *out) {                                                         \
         unpack_rows(w, row, col_begin, col_end, out, element);                                               \
     }                                                                                                        \
-    TARGET bool VARIANT(type##_encode)(const float *rows, size_t n_rows, size_t n_cols,                      \
-                                       const float *importance, void *out, struct unfit *unfit) {            \
+    TARGET bool VARIANT(type##_encode)(const struct matrix *rows, const float *importance, void *out,        \
+                                       struct unfit *unfit) {                                                \
         (void)importance;                                                                                    \
-        return encode_rows(rows, n_rows, n_cols, out, unfit, element);                                       \
+        return encode_rows(rows, out, unfit, element);                                                       \
     }
 
 DEFINE_ROWS(f32, F32)

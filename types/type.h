@@ -55,11 +55,11 @@ struct unfit {
     float value;
 };
 
-/* Encodes rows[n_rows][n_cols] (dense floats, all finite) into whole panels at `out`. n_rows is a multiple of
- * panel_rows, but for the last rows of a matrix. `importance` [n_cols] weighs squared errors by column, or is
- * NULL. False where a value does not fit, which one in *unfit (its row relative to `rows`). */
-typedef bool encode_fn(const float *rows, size_t n_rows, size_t n_cols, const float *importance, void *out,
-                       struct unfit *unfit);
+/* Encodes rows of a plain type, all finite, into whole panels at `out`. There are a multiple of panel_rows of
+ * them, but for the last rows of a matrix. `importance` [n_cols] weighs squared errors by column, or is NULL.
+ * False where a value does not fit, which one in *unfit (its row relative to `rows`). What is written depends
+ * on the values alone, whatever type they come in. */
+typedef bool encode_fn(const struct matrix *rows, const float *importance, void *out, struct unfit *unfit);
 
 /* y[row] = W[row] . x for row_begin <= row < row_end; row_begin is a multiple of PANEL_ROWS. x is of the
  * type's rounding kind. y is indexed by the matrix's own row numbers. */
@@ -121,6 +121,10 @@ struct type {
 
 extern const struct type *const types[]; /* THE LIST, in types.c, NULL behind the last */
 const struct type *type_find(const char *name); /* NULL if unknown */
+
+static inline bool type_is_plain(const struct type *type) {
+    return type->panel_rows == 1 && type->block_cols == 1;
+}
 
 /* Bytes of a matrix. False on overflow. */
 bool matrix_bytes(const struct type *type, uint64_t n_rows, uint64_t n_cols, uint64_t *bytes);

@@ -5,6 +5,8 @@
 
 #include "types/type.h"
 
+extern const struct type type_f32, type_f16, type_bf16; /* so that variants can tell plain types apart */
+
 /* Decodes n values of a plain type. */
 typedef void widen_fn(const void *from, size_t n, float *to);
 

@@ -6,6 +6,7 @@
  *
  * Rounds alternate between the kernel and what it is compared with, so that a machine that others use gives
  * fair ratios; medians are reported. */
+#include "lib/half.h"
 #include "lib/progress.h"
 #include "lib/threads.h"
 #include "types/blocks.h"
@@ -92,7 +93,7 @@ struct task {
     size_t y_stride;
     void *scratch[THREADS_MAX];
     encode_fn *encode;
-    const float *rows;
+    struct matrix rows;
 };
 
 static void multiply_all(void *context, unsigned thread, unsigned n_threads) {
@@ -183,19 +184,24 @@ static void encode_all(void *context, unsigned thread, unsigned n_threads) {
     size_t begin, end;
     struct unfit unfit;
     share_of(w->n_rows, PANEL_ROWS, thread, n_threads, &begin, &end);
-    task->encode(task->rows + begin * w->n_cols, end - begin, w->n_cols, NULL,
+    struct matrix rows = task->rows;
+    rows.data += begin * rows.n_cols * rows.type->block_bytes;
+    rows.n_rows = end - begin;
+    task->encode(&rows, NULL,
                  (uint8_t *)w->data + begin / w->type->panel_rows * blocks_across(w) * w->type->block_bytes,
                  &unfit);
 }
 
-static void bench_encode(const struct type *type, const struct variant *v, uint8_t *data, const float *rows) {
+/* `from` is of a plain type. */
+static void bench_encode(const struct type *type, const struct variant *v, uint8_t *data,
+                         const struct type *from, const void *rows) {
     struct matrix w = {type, data, 512, 2048};
-    struct task task = {.matrices = &w, .encode = v->encode, .rows = rows};
+    struct task task = {.matrices = &w, .encode = v->encode, .rows = {from, rows, w.n_rows, w.n_cols}};
     double rate[ROUNDS];
     for (int round = 0; round < ROUNDS; round++)
         rate[round] = 2.0 * (double)(w.n_rows * w.n_cols) / timed(encode_all, &task) / pool_size(pool);
-    printf("%-5s %-11s encode %6.2f GB/s of fp16 weights a thread\n", type->name, v->name,
-           median(rate, ROUNDS) / 1e9);
+    printf("%-5s %-11s encode %6.2f GB/s of fp16 weights a thread, from %s\n", type->name, v->name,
+           median(rate, ROUNDS) / 1e9, from->name);
 }
 
 static bool wanted(const char *name, int argc, char **argv, int argument) {
@@ -211,7 +217,8 @@ int main(int argc, char **argv) {
     uint8_t *data = memory_pages(STREAM_BYTES);
     float *x = ARENA_NEW(&arena, float, MOST * 2048, &error);
     float *y = ARENA_NEW(&arena, float, MOST * 2048, &error);
-    if (!pool || !data || !x || !y || !inputs_init(&inputs, 1, COLS, &arena, &error) ||
+    uint16_t *halves = ARENA_NEW(&arena, uint16_t, MOST * 2048, &error);
+    if (!pool || !data || !x || !y || !halves || !inputs_init(&inputs, 1, COLS, &arena, &error) ||
         !inputs_init(&batch, MOST, 2048, &arena, &error)) {
         fprintf(stderr, "kernels: %s\n", error.text);
         return 2;
@@ -219,6 +226,8 @@ int main(int argc, char **argv) {
     fill(data, STREAM_BYTES);
     for (size_t i = 0; i < MOST * 2048; i++)
         x[i] = (float)((i * 2654435761u >> 7) % 2001) / 1000 - 1;
+    for (size_t i = 0; i < MOST * 2048; i++)
+        halves[i] = float_to_half(x[i]);
     inputs_set(&inputs, x, COLS, 1, COLS, (1 << ROUNDINGS) - 1, 0, 1);
     printf("%s, %u threads, products in cache %.1f GFLOPS\n", cpu_model_name(), pool_size(pool),
            in_cache_rate() / 1e9);
@@ -231,8 +240,10 @@ int main(int argc, char **argv) {
                 continue;
             for (size_t i = 0; v->matvec && i < COUNT(shapes); i++)
                 bench_matvec(*type, v, shapes[i], data, &inputs, y);
-            if (v->encode)
-                bench_encode(*type, v, data, x);
+            if (v->encode) {
+                bench_encode(*type, v, data, type_find("f32"), x);
+                bench_encode(*type, v, data, type_find("f16"), halves);
+            }
             fill(data, 16 << 20); /* what encoding wrote over */
         }
         for (size_t count = 8; count <= MOST; count *= 4)

@@ -169,6 +169,10 @@ static const struct shape shapes[] = {
                                                                          at once */
 };
 
+static struct matrix floats_of(const float *rows, struct shape shape) {
+    return (struct matrix){&type_f32, (const uint8_t *)rows, shape.n_rows, shape.n_cols};
+}
+
 struct subject {
     const struct type *type;
     const char *fill;
@@ -203,8 +207,9 @@ static struct subject subject_new(const struct type *type, struct shape shape, c
     float *rows = (float *)(void *)s.rows.data;
     for (size_t i = 0; i < n; i++)
         rows[i] = fill->value(i, largest_of(type));
+    const struct matrix floats = floats_of(rows, shape);
     struct unfit unfit;
-    assert_true(scalar_of(type)->encode(rows, shape.n_rows, shape.n_cols, NULL, s.blocks.data, &unfit));
+    assert_true(scalar_of(type)->encode(&floats, NULL, s.blocks.data, &unfit));
     for (size_t row = 0; row < shape.n_rows; row++)
         type->decode_row(&s.w, row, s.decoded + row * shape.n_cols);
     return s;
@@ -239,9 +244,9 @@ static void for_each_subject(check_subject *check) {
 static void expect_same_encoding(const struct subject *s, const struct variant *v, const float *importance,
                                  const uint8_t *expected) {
     struct guarded out = guarded_new(s->blocks.size);
+    const struct matrix rows = floats_of((const float *)(void *)s->rows.data, s->shape);
     struct unfit unfit;
-    assert_true(v->encode((const float *)(void *)s->rows.data, s->shape.n_rows, s->shape.n_cols, importance,
-                          out.data, &unfit));
+    assert_true(v->encode(&rows, importance, out.data, &unfit));
     if (memcmp(out.data, expected, out.size) != 0) {
         explain(s, v->name,
                 importance ? "other bytes than scalar, with importance" : "other bytes than scalar");
@@ -256,9 +261,9 @@ static void check_encode(const struct subject *s) {
     for (size_t i = 0; i < s->shape.n_cols; i++)
         values[i] = random_bits() % 5 ? fabsf(scattered(0, 40)) : 0;
     uint8_t *weighted = malloc(s->blocks.size);
+    const struct matrix rows = floats_of((const float *)(void *)s->rows.data, s->shape);
     struct unfit unfit;
-    assert_true(scalar_of(s->type)->encode((const float *)(void *)s->rows.data, s->shape.n_rows,
-                                           s->shape.n_cols, values, weighted, &unfit));
+    assert_true(scalar_of(s->type)->encode(&rows, values, weighted, &unfit));
     assert_int_equal(s->type->finite(weighted, s->blocks.size / s->type->block_bytes),
                      s->blocks.size / s->type->block_bytes);
     for (const struct variant *v = s->type->variants; v < s->type->variants + s->type->n_variants; v++)
@@ -273,6 +278,45 @@ static void check_encode(const struct subject *s) {
 static void encoders_write_the_same_bytes_in_every_variant(void **state) {
     (void)state;
     for_each_subject(check_encode);
+}
+
+/* Rows in fp16 or bf16 give the bytes of the same values in floats. */
+static void check_encode_from(const struct subject *s, const struct type *source) {
+    const struct matrix floats = floats_of((const float *)(void *)s->rows.data, s->shape);
+    struct guarded narrow = guarded_new(matrix_size(source, s->shape));
+    const struct matrix rows = {source, narrow.data, s->shape.n_rows, s->shape.n_cols};
+    float *wide = malloc(s->shape.n_rows * s->shape.n_cols * sizeof *wide);
+    const struct matrix widened = floats_of(wide, s->shape);
+    uint8_t *expected = malloc(s->blocks.size);
+    struct unfit unfit;
+    if (scalar_of(source)->encode(&floats, NULL, narrow.data, &unfit)) {
+        for (size_t row = 0; row < s->shape.n_rows; row++)
+            source->decode_row(&rows, row, wide + row * s->shape.n_cols);
+        const bool fits = scalar_of(s->type)->encode(&widened, NULL, expected, &unfit);
+        for (const struct variant *v = s->type->variants; v < s->type->variants + s->type->n_variants; v++)
+            if (v->encode && can_run(v->needs)) {
+                struct guarded out = guarded_new(s->blocks.size);
+                if (v->encode(&rows, NULL, out.data, &unfit) != fits ||
+                    (fits && memcmp(out.data, expected, out.size) != 0)) {
+                    explain(s, v->name, source->name);
+                    fail();
+                }
+                guarded_free(&out);
+            }
+    }
+    free(expected);
+    free(wide);
+    guarded_free(&narrow);
+}
+
+static void check_encode_from_16_bits(const struct subject *s) {
+    check_encode_from(s, &type_f16);
+    check_encode_from(s, &type_bf16);
+}
+
+static void encoders_write_the_same_bytes_whatever_the_values_come_in(void **state) {
+    (void)state;
+    for_each_subject(check_encode_from_16_bits);
 }
 
 static struct {
@@ -350,9 +394,9 @@ static void check_again(const struct subject *s) {
     const size_t n = s->shape.n_rows * s->shape.n_cols;
     uint8_t *again = malloc(s->blocks.size);
     float *row = malloc(s->shape.n_cols * sizeof *row);
+    const struct matrix decoded = floats_of(s->decoded, s->shape);
     struct unfit unfit;
-    assert_true(
-        scalar_of(s->type)->encode(s->decoded, s->shape.n_rows, s->shape.n_cols, NULL, again, &unfit));
+    assert_true(scalar_of(s->type)->encode(&decoded, NULL, again, &unfit));
     struct matrix w = s->w;
     w.data = again;
     double error = 0, energy = 0;
@@ -393,6 +437,7 @@ static void values_that_do_not_fit_are_named(void **state) {
     };
     enum { ROWS = 33, COLS = 70 };
     static float rows[ROWS * COLS];
+    const struct matrix matrix = floats_of(rows, (struct shape){ROWS, COLS});
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct type *type = type_find(cases[i].type);
         uint8_t *out = malloc(matrix_size(type, (struct shape){ROWS, COLS}));
@@ -403,9 +448,9 @@ static void values_that_do_not_fit_are_named(void **state) {
                     for (size_t j = 0; j < ROWS * COLS; j++)
                         rows[j] = 3;
                     rows[at] = (float)sign * cases[i].fits;
-                    assert_true(v->encode(rows, ROWS, COLS, NULL, out, &unfit));
+                    assert_true(v->encode(&matrix, NULL, out, &unfit));
                     rows[at] = (float)sign * cases[i].unfit;
-                    assert_false(v->encode(rows, ROWS, COLS, NULL, out, &unfit));
+                    assert_false(v->encode(&matrix, NULL, out, &unfit));
                     assert_int_equal(unfit.row, at / COLS);
                     assert_int_equal(unfit.col, at % COLS);
                     assert_true(unfit.value == rows[at]);
@@ -450,13 +495,14 @@ static void halves_narrow_as_half_h_does(void **state) {
         values[i] = random_bits() % 2 ? -value : value;
     }
     const struct type *f16 = type_find("f16"), *bf16 = type_find("bf16");
+    const struct matrix row = floats_of(values, (struct shape){1, N});
     for (size_t i = 0; i < f16->n_variants; i++)
         if (can_run(f16->variants[i].needs)) {
             struct unfit unfit;
-            assert_true(f16->variants[i].encode(values, 1, N, NULL, out, &unfit));
+            assert_true(f16->variants[i].encode(&row, NULL, out, &unfit));
             for (size_t j = 0; j < N; j++)
                 assert_int_equal(out[j], float_to_half(values[j]));
-            assert_true(bf16->variants[i].encode(values, 1, N, NULL, out, &unfit));
+            assert_true(bf16->variants[i].encode(&row, NULL, out, &unfit));
             for (size_t j = 0; j < N; j++)
                 assert_int_equal(out[j], float_to_bfloat(values[j]));
         }
@@ -813,6 +859,7 @@ int main(void) {
                               (*type)->variants[i].name);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoders_write_the_same_bytes_in_every_variant),
+        cmocka_unit_test(encoders_write_the_same_bytes_whatever_the_values_come_in),
         cmocka_unit_test(encoders_write_the_same_bytes_on_every_machine),
         cmocka_unit_test(search_never_loses_to_plain_rounding),
         cmocka_unit_test(encoding_what_was_encoded_hardly_moves_it),

@@ -59,6 +59,12 @@ static void sizes_that_overflow_are_refused(void **state) {
     }
 }
 
+static bool encode(const struct type *type, const float *rows, size_t n_rows, size_t n_cols, void *out) {
+    const struct matrix floats = {type_find("f32"), (const uint8_t *)rows, n_rows, n_cols};
+    struct unfit unfit;
+    return type_encode(type)(&floats, NULL, out, &unfit);
+}
+
 /* The worked examples of docs/types.md: a row of multiples of 0.5 from -4 to 0.5, and a row of zeros. */
 enum { EXAMPLE_ROWS = 2, EXAMPLE_COLS = 10 };
 
@@ -66,8 +72,7 @@ static void encode_example(const struct type *type, uint8_t *block) {
     float rows[EXAMPLE_ROWS * EXAMPLE_COLS] = {0};
     for (int col = 0; col < EXAMPLE_COLS; col++)
         rows[col] = 0.5f * (float)col - 4;
-    struct unfit unfit;
-    assert_true(type_encode(type)(rows, EXAMPLE_ROWS, EXAMPLE_COLS, NULL, block, &unfit));
+    assert_true(encode(type, rows, EXAMPLE_ROWS, EXAMPLE_COLS, block));
 }
 
 static void q4_puts_a_row_into_four_bytes_of_each_chunk(void **state) {
@@ -106,8 +111,7 @@ static void q4_scales_may_be_negative(void **state) {
     for (int col = 0; col < BLOCK_COLS; col++)
         row[col] = (float)(col % 16 - 7) * 0.1875f; /* -7 to 8 times 0.1875 */
     struct q4_block block;
-    struct unfit unfit;
-    assert_true(type_encode(type_find("q4"))(row, 1, BLOCK_COLS, NULL, &block, &unfit));
+    assert_true(encode(type_find("q4"), row, 1, BLOCK_COLS, &block));
     assert_int_equal(block.scales[0], float_to_half(-0.1875f));
     const struct matrix w = {type_find("q4"), (const uint8_t *)&block, 1, BLOCK_COLS};
     w.type->decode_row(&w, 0, out);
@@ -125,8 +129,7 @@ static void tiny_weights_never_become_infinite_or_nan(void **state) {
             for (int col = 0; col < BLOCK_COLS; col++)
                 row[col] = ldexpf((float)(col - 16) / 16, exponent);
             uint8_t blocks[1024];
-            struct unfit unfit;
-            assert_true(type_encode(*type)(row, 1, BLOCK_COLS, NULL, blocks, &unfit));
+            assert_true(encode(*type, row, 1, BLOCK_COLS, blocks));
             const struct matrix w = {*type, blocks, 1, BLOCK_COLS};
             (*type)->decode_row(&w, 0, out);
             for (int col = 0; col < BLOCK_COLS; col++)

@@ -49,6 +49,18 @@ INLINE vf nearest(vf x) {
     return (vf)vrndnq_f32((float32x4_t)x);
 }
 
+INLINE int16x4_t nearest_shorts(vf x) {
+    return vqmovn_s32(vcvtnq_s32_f32((float32x4_t)x));
+}
+
+INLINE vi pack_bytes(const vf columns[4], int low, int high) {
+    static const uint8_t by_row[] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    int16x8_t first = vcombine_s16(nearest_shorts(columns[0]), nearest_shorts(columns[1]));
+    int16x8_t second = vcombine_s16(nearest_shorts(columns[2]), nearest_shorts(columns[3]));
+    int8x16_t bytes = vmaxq_s8(vcombine_s8(vqmovn_s16(first), vqmovn_s16(second)), vdupq_n_s8((int8_t)low));
+    return (vi)vqtbl1q_s8(vminq_s8(bytes, vdupq_n_s8((int8_t)high)), vld1q_u8(by_row));
+}
+
 INLINE vf load_quads(const uint8_t *from, size_t stride) {
     (void)stride;
     vf v;

@@ -40,6 +40,15 @@ INLINE vf nearest(vf x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+INLINE vi pack_bytes(const vf columns[4], int low, int high) {
+    const __m128i by_row = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m256i first = _mm256_packs_epi32(_mm256_cvtps_epi32(columns[0]), _mm256_cvtps_epi32(columns[1]));
+    __m256i second = _mm256_packs_epi32(_mm256_cvtps_epi32(columns[2]), _mm256_cvtps_epi32(columns[3]));
+    __m256i bytes = _mm256_max_epi8(_mm256_packs_epi16(first, second), _mm256_set1_epi8((char)low));
+    bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8((char)high));
+    return (vi)_mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(by_row));
+}
+
 INLINE vf load_quads(const uint8_t *from, size_t stride) {
     __m128 low = _mm_loadu_ps((const float *)(const void *)from);
     return _mm256_insertf128_ps(_mm256_castps128_ps256(low),

@@ -45,6 +45,15 @@ INLINE vf nearest(vf x) {
     return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+INLINE vi pack_bytes(const vf columns[4], int low, int high) {
+    const __m128i by_row = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i first = _mm512_packs_epi32(_mm512_cvtps_epi32(columns[0]), _mm512_cvtps_epi32(columns[1]));
+    __m512i second = _mm512_packs_epi32(_mm512_cvtps_epi32(columns[2]), _mm512_cvtps_epi32(columns[3]));
+    __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(first, second), _mm512_set1_epi8((char)low));
+    bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8((char)high));
+    return (vi)_mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(by_row));
+}
+
 INLINE vf load_quads(const uint8_t *from, size_t stride) {
     __m512 v = _mm512_castps128_ps512(_mm_loadu_ps((const float *)(const void *)from));
     v = _mm512_insertf32x4(v, _mm_loadu_ps((const float *)(const void *)(from + stride)), 1);
