@@ -151,8 +151,7 @@ static bool copy_piece(struct job *job, struct piece *piece, struct error *error
     piece->old = piece->new = piece->buffers[0];
     piece->old_size = piece->new_size = n_blocks * block_bytes;
     piece->old_offset = piece->new_offset = piece->begin * block_bytes;
-    return tensor_read(&job->import->container, tensor, piece->old, piece->old_size, piece->old_offset,
-                       error) &&
+    return import_read(job->import, piece->tensor, piece->old, piece->old_size, piece->old_offset, error) &&
            (!tensor->type || blocks_check_finite(tensor, import_file_of(job->import, piece->tensor),
                                                  piece->old, piece->begin, n_blocks, error));
 }
@@ -194,8 +193,10 @@ static bool pass(void *context, size_t slot, struct error *error) {
     const struct piece *piece = &job->slots[slot];
     qm_digest(job->writer, piece->tensor, piece->new, piece->new_size);
     progress_advance(piece->old_size);
-    return job->import->is_qm || source_hash_add(&job->hash, job->import->tensors[piece->tensor], piece->old,
-                                                 piece->old_size, piece->old_offset, error);
+    if (job->import->is_qm || job->import->views[piece->tensor]) /* whose parts the hash reads itself */
+        return true;
+    return source_hash_add(&job->hash, job->import->tensors[piece->tensor], piece->old, piece->old_size,
+                           piece->old_offset, error);
 }
 
 /* ---- Memory ---- */

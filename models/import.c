@@ -3,6 +3,7 @@
 #include "format/qm.h"
 #include "lib/json.h"
 #include "models/family.h"
+#include "models/match.h"
 #include "models/values.h"
 
 #include <inttypes.h>
@@ -12,157 +13,8 @@
 
 #define MAX_SOURCES 4096
 
-/* ---- Matching tensors to roles ---- */
-
-struct shape_text {
-    char text[96];
-};
-
-static struct shape_text shape_text(uint32_t n_dims, const uint64_t *dims) {
-    struct shape_text shape = {"["};
-    size_t length = 1;
-    for (uint32_t d = 0; d < n_dims; d++)
-        length += (size_t)snprintf(shape.text + length, sizeof shape.text - length,
-                                   d ? ", %" PRIu64 : "%" PRIu64, dims[d]);
-    snprintf(shape.text + length, sizeof shape.text - length, "]");
-    return shape;
-}
-
 const char *import_file_of(const struct import *import, size_t i) {
     return import->container.files[import->tensors[i]->file].path;
-}
-
-static bool check_shape(const struct import *import, const struct tensor *tensor,
-                        const struct role_tensor *role, struct error *error) {
-    if (tensor->n_dims == role->n_dims &&
-        !memcmp(tensor->dims, role->dims, role->n_dims * sizeof *role->dims))
-        return true;
-    return fail(error, "%s: tensor '%s' has the shape %s, the configuration calls for %s",
-                import->container.files[tensor->file].path, tensor->name,
-                shape_text(tensor->n_dims, tensor->dims).text, shape_text(role->n_dims, role->dims).text);
-}
-
-static bool check_type(const struct import *import, const struct tensor *tensor, struct error *error) {
-    if (tensor->type || import->is_qm)
-        return true;
-    return fail(error, "%s: tensor '%s' is of type %s, weights must be F32, F16 or BF16",
-                import->container.files[tensor->file].path, tensor->name, tensor->layout.name);
-}
-
-/* The tensor called `name` as roles[i]. */
-static bool match(struct import *import, size_t i, const char *name, bool *used, struct error *error) {
-    const struct container *container = &import->container;
-    const struct tensor *tensor = container_tensor(container, name);
-    if (!tensor)
-        return fail(error, "%s: tensor '%s' is missing", container->path, name);
-    import->tensors[i] = tensor;
-    used[tensor - container->tensors] = true;
-    return check_shape(import, tensor, &import->roles[i], error) && check_type(import, tensor, error);
-}
-
-static bool name_of_role(const struct role_tensor *role, const struct family *family, char *name,
-                         size_t size) {
-    return family ? layer_name(name, size, family->tensors[role->role], role->layer)
-                  : layer_name(name, size, role->name, 0);
-}
-
-static bool match_roles(struct import *import, const struct family *family, bool *used, struct error *error) {
-    char name[256];
-    for (size_t i = 0; i < import->n_tensors; i++) {
-        const struct role_tensor *role = &import->roles[i];
-        if (!name_of_role(role, family, name, sizeof name))
-            return fail(error, "the checkpoint's name of %s is too long", role->name);
-        if (!match(import, i, name, used, error))
-            return false;
-    }
-    return true;
-}
-
-/* ---- Tensors that no role asks for ---- */
-
-/* Is `name` the pattern with some number in place of {}? */
-static bool matches_pattern(const char *name, const char *pattern) {
-    const char *place = strstr(pattern, "{}");
-    if (!place)
-        return !strcmp(name, pattern);
-    size_t before = (size_t)(place - pattern);
-    if (strncmp(name, pattern, before))
-        return false;
-    size_t digits = strspn(name + before, "0123456789");
-    return digits && !strcmp(name + before + digits, place + 2);
-}
-
-static bool is_ignored(const struct family *family, const char *name) {
-    for (const char *const *pattern = family ? family->ignored_tensors : NULL; pattern && *pattern; pattern++)
-        if (matches_pattern(name, *pattern))
-            return true;
-    return false;
-}
-
-static bool check_extras(const struct import *import, const struct family *family, const bool *used,
-                         struct error *error) {
-    const struct container *container = &import->container;
-    const struct tensor *first = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < container->n_tensors; i++) {
-        const struct tensor *tensor = &container->tensors[i];
-        if (used[i] || is_ignored(family, tensor->name))
-            continue;
-        first = first ? first : tensor;
-        count++;
-    }
-    if (!first)
-        return true;
-    const char *file = container->files[first->file].path;
-    if (count == 1)
-        return fail(error, "%s: tensor '%s' has no place in this model", file, first->name);
-    return fail(error, "%s: tensor '%s' and %zu more have no place in this model", file, first->name,
-                count - 1);
-}
-
-static bool same_bytes(const struct import *import, const struct tensor *a, const struct tensor *b,
-                       bool *same, struct error *error) {
-    uint8_t one[1 << 15], other[1 << 15];
-    *same = a->type == b->type && a->size == b->size;
-    for (uint64_t at = 0; *same && at < a->size; at += sizeof one) {
-        size_t size = a->size - at < sizeof one ? (size_t)(a->size - at) : sizeof one;
-        if (!tensor_read(&import->container, a, one, size, at, error) ||
-            !tensor_read(&import->container, b, other, size, at, error))
-            return false;
-        *same = !memcmp(one, other, size);
-    }
-    return true;
-}
-
-/* A checkpoint with a tied head may store the head again. Where it is the embedding it carries nothing; where
- * it differs, versions of transformers disagree about which to believe, and so the checkpoint is refused. */
-static bool check_stored_head(const struct import *import, const struct family *family, bool *used,
-                              struct error *error) {
-    const struct container *container = &import->container;
-    const char *name = family->tensors[ROLE_OUTPUT], *embedding = family->tensors[ROLE_TOKEN_EMBD];
-    const struct tensor *head = import->config.tied_head ? container_tensor(container, name) : NULL;
-    bool same;
-    if (!head)
-        return true;
-    if (!same_bytes(import, head, container_tensor(container, embedding), &same, error))
-        return false;
-    used[head - container->tensors] = true;
-    return same ||
-           fail(error,
-                "%s: tie_word_embeddings is true, but tensor '%s' differs from '%s'; set it to false to "
-                "keep both",
-                container->path, name, embedding);
-}
-
-static bool match_tensors(struct import *import, const struct family *family, struct error *error) {
-    import->roles = config_tensors(&import->config, &import->n_tensors, &import->arena, error);
-    import->tensors =
-        import->roles ? ARENA_NEW(&import->arena, const struct tensor *, import->n_tensors, error) : NULL;
-    bool *used =
-        import->tensors ? ARENA_NEW(&import->arena, bool, import->container.n_tensors + 1, error) : NULL;
-    return used && match_roles(import, family, used, error) &&
-           (!family || check_stored_head(import, family, used, error)) &&
-           check_extras(import, family, used, error);
 }
 
 /* ---- Sources ---- */
@@ -326,6 +178,13 @@ const struct blob *import_tokenizer(const struct import *import, struct error *e
 
 /* ---- Reading ---- */
 
+bool import_read(const struct import *import, size_t i, void *to, size_t size, uint64_t offset,
+                 struct error *error) {
+    const struct view *view = import->views[i];
+    return view ? view_read(&import->container, view, to, size, offset, error)
+                : tensor_read(&import->container, import->tensors[i], to, size, offset, error);
+}
+
 static bool read_raw(const struct import *import, size_t i, uint64_t row, uint64_t n, void *raw,
                      struct matrix *rows, struct error *error) {
     const struct tensor *tensor = import->tensors[i];
@@ -339,7 +198,7 @@ static bool read_raw(const struct import *import, size_t i, uint64_t row, uint64
     if (!matrix_bytes(type, row, n_cols, &offset) || !matrix_bytes(type, n, n_cols, &size))
         return fail(error, "%s: tensor '%s' is too large", file, tensor->name);
     *rows = (struct matrix){type, raw, (size_t)n, (size_t)n_cols};
-    return tensor_read(&import->container, tensor, raw, (size_t)size, offset, error) &&
+    return import_read(import, i, raw, (size_t)size, offset, error) &&
            blocks_check_finite(tensor, file, raw, offset / type->block_bytes,
                                (size_t)(size / type->block_bytes), error);
 }

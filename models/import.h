@@ -20,7 +20,10 @@ struct import {
     bool is_qm;
     struct model_config config;
     struct role_tensor *roles; /* config_tensors() */
-    const struct tensor **tensors; /* tensors[i] of the container holds roles[i] */
+    /* tensors[i] is what roles[i] is imported as: one of the container, or, where views[i] is not NULL, one
+     * that import_read makes of parts of the container's. */
+    const struct tensor **tensors;
+    const struct view **views;
     size_t n_tensors;
     /* By rising name: the checkpoint's files of weights and those beside them that were read; of a .qm, those
      * in its manifest, already hashed. */
@@ -48,6 +51,10 @@ bool import_hash_sources(struct import *import, struct error *error);
 
 /* The manifest as the blob "sources.json" keeps it: [{"name", "size", "sha256"}, ...]. */
 bool import_write_sources(const struct import *import, struct buffer *to, struct error *error);
+
+/* Reads part of tensor i's data, as tensor_read does. */
+bool import_read(const struct import *import, size_t i, void *to, size_t size, uint64_t offset,
+                 struct error *error);
 
 /* Reads rows [row, row + n) of tensor i as floats, out[n][n_cols]. Types of panels: row a multiple of
  * PANEL_ROWS. `raw` is scratch of at least the rows' own bytes, aligned to 64. A value that is not finite is

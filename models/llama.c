@@ -2,26 +2,44 @@
  * transformers reads it: config.json keys that it ignores are ignored here. */
 #include "models/family.h"
 
-const char *const llama_tensors[ROLES] = {
-    [ROLE_TOKEN_EMBD] = "model.embed_tokens.weight",
-    [ROLE_OUTPUT_NORM] = "model.norm.weight",
-    [ROLE_OUTPUT] = "lm_head.weight",
-    [ROLE_ATTN_NORM] = "model.layers.{}.input_layernorm.weight",
-    [ROLE_ATTN_Q] = "model.layers.{}.self_attn.q_proj.weight",
-    [ROLE_ATTN_K] = "model.layers.{}.self_attn.k_proj.weight",
-    [ROLE_ATTN_V] = "model.layers.{}.self_attn.v_proj.weight",
-    [ROLE_ATTN_OUTPUT] = "model.layers.{}.self_attn.o_proj.weight",
-    [ROLE_FFN_NORM] = "model.layers.{}.post_attention_layernorm.weight",
-    [ROLE_FFN_GATE] = "model.layers.{}.mlp.gate_proj.weight",
-    [ROLE_FFN_UP] = "model.layers.{}.mlp.up_proj.weight",
-    [ROLE_FFN_DOWN] = "model.layers.{}.mlp.down_proj.weight",
-    [ROLE_ATTN_Q_BIAS] = "model.layers.{}.self_attn.q_proj.bias",
-    [ROLE_ATTN_K_BIAS] = "model.layers.{}.self_attn.k_proj.bias",
-    [ROLE_ATTN_V_BIAS] = "model.layers.{}.self_attn.v_proj.bias",
-    [ROLE_ATTN_OUTPUT_BIAS] = "model.layers.{}.self_attn.o_proj.bias",
-    [ROLE_FFN_GATE_BIAS] = "model.layers.{}.mlp.gate_proj.bias",
-    [ROLE_FFN_UP_BIAS] = "model.layers.{}.mlp.up_proj.bias",
-    [ROLE_FFN_DOWN_BIAS] = "model.layers.{}.mlp.down_proj.bias",
+const struct family_tensor llama_tensors[ROLES] = {
+    [ROLE_TOKEN_EMBD] = {.name = "model.embed_tokens.weight"},
+    [ROLE_OUTPUT_NORM] = {.name = "model.norm.weight"},
+    [ROLE_OUTPUT] = {.name = "lm_head.weight"},
+    [ROLE_ATTN_NORM] = {.name = "model.layers.{}.input_layernorm.weight"},
+    [ROLE_ATTN_Q] = {.name = "model.layers.{}.self_attn.q_proj.weight"},
+    [ROLE_ATTN_K] = {.name = "model.layers.{}.self_attn.k_proj.weight"},
+    [ROLE_ATTN_V] = {.name = "model.layers.{}.self_attn.v_proj.weight"},
+    [ROLE_ATTN_OUTPUT] = {.name = "model.layers.{}.self_attn.o_proj.weight"},
+    [ROLE_FFN_NORM] = {.name = "model.layers.{}.post_attention_layernorm.weight"},
+    [ROLE_FFN_GATE] = {.name = "model.layers.{}.mlp.gate_proj.weight"},
+    [ROLE_FFN_UP] = {.name = "model.layers.{}.mlp.up_proj.weight"},
+    [ROLE_FFN_DOWN] = {.name = "model.layers.{}.mlp.down_proj.weight"},
+    [ROLE_ATTN_Q_BIAS] = {.name = "model.layers.{}.self_attn.q_proj.bias"},
+    [ROLE_ATTN_K_BIAS] = {.name = "model.layers.{}.self_attn.k_proj.bias"},
+    [ROLE_ATTN_V_BIAS] = {.name = "model.layers.{}.self_attn.v_proj.bias"},
+    [ROLE_ATTN_OUTPUT_BIAS] = {.name = "model.layers.{}.self_attn.o_proj.bias"},
+    [ROLE_FFN_GATE_BIAS] = {.name = "model.layers.{}.mlp.gate_proj.bias"},
+    [ROLE_FFN_UP_BIAS] = {.name = "model.layers.{}.mlp.up_proj.bias"},
+    [ROLE_FFN_DOWN_BIAS] = {.name = "model.layers.{}.mlp.down_proj.bias"},
+};
+
+const struct family_tensor qk_norm_tensors[ROLES] = {
+    [ROLE_ATTN_Q_NORM] = {.name = "model.layers.{}.self_attn.q_norm.weight"},
+    [ROLE_ATTN_K_NORM] = {.name = "model.layers.{}.self_attn.k_norm.weight"},
+};
+
+const struct family_tensor norm_bias_tensors[ROLES] = {
+    [ROLE_ATTN_NORM_BIAS] = {.name = "model.layers.{}.input_layernorm.bias"},
+    [ROLE_FFN_NORM_BIAS] = {.name = "model.layers.{}.post_attention_layernorm.bias"},
+    [ROLE_OUTPUT_NORM_BIAS] = {.name = "model.norm.bias"},
+};
+
+const struct family_tensor expert_tensors[ROLES] = {
+    [ROLE_ROUTER] = {.name = "model.layers.{}.mlp.gate.weight"},
+    [ROLE_EXPERT_GATE] = {.name = "model.layers.{}.mlp.experts.{}.gate_proj.weight"},
+    [ROLE_EXPERT_UP] = {.name = "model.layers.{}.mlp.experts.{}.up_proj.weight"},
+    [ROLE_EXPERT_DOWN] = {.name = "model.layers.{}.mlp.experts.{}.down_proj.weight"},
 };
 
 const char *const llama_ignored_tensors[] = {
@@ -30,36 +48,53 @@ const char *const llama_ignored_tensors[] = {
     NULL,
 };
 
-#define FIELD(name) offsetof(struct model_config, name)
+const struct family_key llama_keys[] = {
+    KEY("num_hidden_layers", n_layers, KEY_UINT, .presence = KEY_REQUIRED),
+    KEY("hidden_size", dim, KEY_UINT, .presence = KEY_REQUIRED),
+    KEY("intermediate_size", ffn_dim, KEY_UINT, .presence = KEY_REQUIRED),
+    KEY("num_attention_heads", n_heads, KEY_UINT, .presence = KEY_REQUIRED),
+    KEY("num_key_value_heads", n_kv_heads, KEY_UINT, .presence = KEY_NULLABLE),
+    KEY("head_dim", head_dim, KEY_UINT, .presence = KEY_NULLABLE),
+    KEY("vocab_size", vocab_size, KEY_UINT, .presence = KEY_REQUIRED),
+    KEY("max_position_embeddings", context, KEY_UINT),
+    KEY("rms_norm_eps|layer_norm_eps|norm_epsilon", norm_eps, KEY_REAL),
+    KEY("tie_word_embeddings", tied_head, KEY_BOOL),
+    {0},
+};
+
+const struct family_key hidden_act_keys[] = {
+    KEY("hidden_act", activation, KEY_ACTIVATION),
+    {0},
+};
+
+const struct family_key window_keys[] = {
+    KEY("sliding_window", window, KEY_UINT, .presence = KEY_NULLABLE),
+    {0},
+};
+
+const struct family_key use_window_keys[] = {
+    KEY("sliding_window", window, KEY_UINT, .presence = KEY_NULLABLE),
+    KEY("use_sliding_window", window, KEY_SWITCH),
+    {0},
+};
 
 static const struct family_key keys[] = {
-    {"num_hidden_layers", FIELD(n_layers), KEY_UINT, KEY_REQUIRED},
-    {"hidden_size", FIELD(dim), KEY_UINT, KEY_REQUIRED},
-    {"intermediate_size", FIELD(ffn_dim), KEY_UINT, KEY_REQUIRED},
-    {"num_attention_heads", FIELD(n_heads), KEY_UINT, KEY_REQUIRED},
-    {"num_key_value_heads", FIELD(n_kv_heads), KEY_UINT, KEY_OPTIONAL},
-    {"head_dim", FIELD(head_dim), KEY_UINT, KEY_OPTIONAL},
-    {"vocab_size", FIELD(vocab_size), KEY_UINT, KEY_REQUIRED},
-    {"max_position_embeddings", FIELD(context), KEY_UINT, KEY_OPTIONAL},
-    {"rms_norm_eps", FIELD(norm_eps), KEY_REAL, KEY_OPTIONAL},
-    {"tie_word_embeddings", FIELD(tied_head), KEY_BOOL, KEY_OPTIONAL},
-    {"attention_bias", FIELD(attention_bias), KEY_BOOL, KEY_OPTIONAL},
-    {"mlp_bias", FIELD(mlp_bias), KEY_BOOL, KEY_OPTIONAL},
+    KEY("attention_bias", attention_bias, KEY_BOOL),
+    KEY("mlp_bias", mlp_bias, KEY_BOOL),
     {0},
 };
 
 static const struct family_fixed fixed[] = {
-    {"hidden_act", "\"silu\""},
     {"pretraining_tp", "1"},
     {0},
 };
 
 const struct family llama_family = {
     .name = "llama",
-    .classes = (const char *const[]){"LlamaForCausalLM", NULL},
+    .classes = NAMES("LlamaForCausalLM"),
     .defaults = {.context = 2048, .norm_eps = 1e-6, .rope_theta = 10000},
-    .keys = keys,
+    .keys = KEYS(llama_keys, hidden_act_keys, keys),
     .fixed = fixed,
-    .tensors = llama_tensors,
+    .tensors = TENSORS(llama_tensors),
     .ignored_tensors = llama_ignored_tensors,
 };

@@ -1,0 +1,309 @@
+#include "models/match.h"
+
+#include "format/qm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct matching {
+    struct import *import;
+    const struct family *family;
+    bool *used; /* [container.n_tensors] */
+    struct error *error;
+};
+
+/* ---- Names ---- */
+
+struct name {
+    char text[256];
+};
+
+/* `pattern` with the layer in its first place {} and the expert in its second. */
+static struct name spell(const char *pattern, uint32_t layer, uint64_t expert) {
+    struct name first = {""}, name = {""};
+    layer_name(first.text, sizeof first.text, pattern, layer);
+    layer_name(name.text, sizeof name.text, first.text, (uint32_t)expert);
+    return name;
+}
+
+static bool has_two_places(const char *pattern) {
+    const char *place = strstr(pattern, "{}");
+    return place && strstr(place + 2, "{}");
+}
+
+/* The tensor of this name, or of what is left of it behind the family's prefix. */
+static const struct tensor *find(const struct matching *m, const char *name) {
+    const char *prefix = m->family ? m->family->prefix : NULL;
+    size_t length = prefix ? strlen(prefix) : 0;
+    const struct tensor *tensor = container_tensor(&m->import->container, name);
+    return tensor || !length || strncmp(name, prefix, length)
+               ? tensor
+               : container_tensor(&m->import->container, name + length);
+}
+
+/* ---- Shapes ---- */
+
+struct shape {
+    uint32_t n_dims;
+    uint64_t dims[MAX_DIMS];
+};
+
+struct shape_text {
+    char text[96];
+};
+
+static struct shape_text shape_text(uint32_t n_dims, const uint64_t *dims) {
+    struct shape_text shape = {"["};
+    size_t length = 1;
+    for (uint32_t d = 0; d < n_dims; d++)
+        length += (size_t)snprintf(shape.text + length, sizeof shape.text - length,
+                                   d ? ", %" PRIu64 : "%" PRIu64, dims[d]);
+    snprintf(shape.text + length, sizeof shape.text - length, "]");
+    return shape;
+}
+
+/* A vector may be stored as a matrix of one row. */
+static bool has_shape(const struct tensor *tensor, const struct shape *shape) {
+    uint32_t extra = tensor->n_dims == shape->n_dims + 1 && shape->n_dims == 1 && tensor->dims[0] == 1;
+    return tensor->n_dims == shape->n_dims + extra &&
+           !memcmp(tensor->dims + extra, shape->dims, shape->n_dims * sizeof *shape->dims);
+}
+
+static const struct tensor *take(const struct matching *m, const char *name, const struct shape *shape) {
+    const struct container *container = &m->import->container;
+    const struct tensor *tensor = find(m, name);
+    if (!tensor) {
+        fail(m->error, "%s: tensor '%s' is missing", container->path, name);
+        return NULL;
+    }
+    const char *file = container->files[tensor->file].path;
+    m->used[tensor - container->tensors] = true;
+    if (!has_shape(tensor, shape))
+        fail(m->error, "%s: tensor '%s' has the shape %s, the configuration calls for %s", file, tensor->name,
+             shape_text(tensor->n_dims, tensor->dims).text, shape_text(shape->n_dims, shape->dims).text);
+    else if (!tensor->type && !m->import->is_qm)
+        fail(m->error, "%s: tensor '%s' is of type %s, weights must be F32, F16 or BF16", file, tensor->name,
+             tensor->layout.name);
+    else
+        return tensor;
+    return NULL;
+}
+
+/* ---- Roles that a tensor holds as they are ---- */
+
+static bool match_whole(struct matching *m, size_t i, const char *name) {
+    const struct role_tensor *role = &m->import->roles[i];
+    struct shape shape = {.n_dims = role->n_dims};
+    memcpy(shape.dims, role->dims, sizeof role->dims);
+    m->import->tensors[i] = take(m, name, &shape);
+    return m->import->tensors[i];
+}
+
+/* ---- Roles that are views ---- */
+
+/* How the roles that share role i's tensor lie in it. */
+struct sharing {
+    uint64_t rows; /* of all of them */
+    uint64_t before; /* of those before role i */
+};
+
+static struct sharing sharing_of(const struct matching *m, size_t i) {
+    const struct import *import = m->import;
+    const char *name = family_tensor(m->family, import->roles[i].role)->name;
+    struct sharing sharing = {0};
+    size_t k = i;
+    while (k > 0 && import->roles[k - 1].layer == import->roles[i].layer)
+        k--;
+    for (; k < import->n_tensors && import->roles[k].layer == import->roles[i].layer; k++) {
+        const struct role_tensor *role = &import->roles[k];
+        const struct family_tensor *tensor = family_tensor(m->family, role->role);
+        if (!tensor || strcmp(tensor->name, name))
+            continue;
+        sharing.before += k < i ? role->dims[0] : 0;
+        sharing.rows += role->dims[0];
+    }
+    return sharing;
+}
+
+static struct shape shape_of_part(const struct family_tensor *tensor, const struct role_tensor *role,
+                                  uint64_t rows) {
+    uint64_t cols = role->dims[role->n_dims - 1];
+    if (role->n_dims == 1)
+        return (struct shape){1, {rows}};
+    return tensor->transposed ? (struct shape){2, {cols, rows}} : (struct shape){2, {rows, cols}};
+}
+
+static bool take_parts(struct matching *m, struct view *view, const struct family_tensor *tensor,
+                       const struct role_tensor *role, uint64_t rows) {
+    struct shape shape = shape_of_part(tensor, role, rows);
+    view->parts = ARENA_NEW(&m->import->arena, const struct tensor *, view->n_parts, m->error);
+    for (size_t p = 0; view->parts && p < view->n_parts; p++) {
+        struct name name = spell(tensor->name, role->layer, p);
+        view->parts[p] = take(m, name.text, &shape);
+        if (!view->parts[p])
+            return false;
+        if (view->parts[p]->type != view->parts[0]->type)
+            return fail(m->error, "%s: tensor '%s' is of another type than '%s', beside which it belongs",
+                        m->import->container.path, view->parts[p]->name, view->parts[0]->name);
+    }
+    return view->parts;
+}
+
+/* What it looks like: of the parts' type, or of f32 where 1 is added. */
+static bool describe(const struct matching *m, struct view *view, const struct role_tensor *role) {
+    const struct tensor *first = view->parts[0];
+    view->as = (struct tensor){.name = role->name,
+                               .layout = first->layout,
+                               .type = first->type,
+                               .n_dims = role->n_dims,
+                               .offset = first->offset,
+                               .file = first->file};
+    memcpy(view->as.dims, role->dims, sizeof role->dims);
+    if (view->add_one) {
+        view->as.type = type_find("f32");
+        view->as.layout = (struct type_layout){"f32", 1, 1, sizeof(float)};
+    }
+    return tensor_bytes(&view->as, &view->as.size) ||
+           fail(m->error, "%s: tensor '%s' is too large", m->import->container.path, role->name);
+}
+
+static bool match_view(struct matching *m, size_t i, const struct family_tensor *tensor) {
+    struct import *import = m->import;
+    const struct role_tensor *role = &import->roles[i];
+    const struct model_config *c = &import->config;
+    struct view *view = ARENA_NEW(&import->arena, struct view, 1, m->error);
+    if (!view)
+        return false;
+    bool experts = role->n_dims == 3;
+    struct sharing sharing = experts ? (struct sharing){role->dims[1], 0} : sharing_of(m, i);
+    uint64_t turns = tensor->by_head ? c->n_kv_heads : 1;
+    view->n_parts = experts ? (size_t)role->dims[0] : 1;
+    view->rows_each = experts ? role->dims[1] : role->dims[0];
+    view->take = view->rows_each / turns;
+    view->stride = sharing.rows / turns;
+    view->offset = sharing.before / turns;
+    view->transposed = tensor->transposed;
+    view->add_one = tensor->add_one;
+    import->views[i] = view;
+    import->tensors[i] = &view->as;
+    return take_parts(m, view, tensor, role, sharing.rows) && describe(m, view, role);
+}
+
+static bool is_view(const struct matching *m, size_t i, const struct family_tensor *tensor) {
+    const struct role_tensor *role = &m->import->roles[i];
+    return tensor->transposed || tensor->add_one || has_two_places(tensor->name) ||
+           sharing_of(m, i).rows != role->dims[0];
+}
+
+static bool match_role(struct matching *m, size_t i) {
+    const struct role_tensor *role = &m->import->roles[i];
+    if (!m->family)
+        return match_whole(m, i, role->name);
+    const struct family_tensor *tensor = family_tensor(m->family, role->role);
+    if (!tensor)
+        return fail(m->error, "%s: the configuration calls for %s, which no %s model is known to have",
+                    m->import->container.path, role->name, m->family->name);
+    return is_view(m, i, tensor) ? match_view(m, i, tensor)
+                                 : match_whole(m, i, spell(tensor->name, role->layer, 0).text);
+}
+
+/* ---- Tensors that no role asks for ---- */
+
+/* Is `name` the pattern with some number in place of {}? */
+static bool matches_pattern(const char *name, const char *pattern) {
+    const char *place = strstr(pattern, "{}");
+    if (!place)
+        return !strcmp(name, pattern);
+    size_t before = (size_t)(place - pattern);
+    if (strncmp(name, pattern, before))
+        return false;
+    size_t digits = strspn(name + before, "0123456789");
+    return digits && !strcmp(name + before + digits, place + 2);
+}
+
+static bool matches_without(const char *name, const char *pattern, const char *prefix) {
+    size_t length = prefix ? strlen(prefix) : 0;
+    return length && !strncmp(pattern, prefix, length) && matches_pattern(name, pattern + length);
+}
+
+static bool is_ignored(const struct family *family, const char *name) {
+    for (const char *const *pattern = family ? family->ignored_tensors : NULL; pattern && *pattern; pattern++)
+        if (matches_pattern(name, *pattern) || matches_without(name, *pattern, family->prefix))
+            return true;
+    return false;
+}
+
+static bool check_extras(const struct matching *m) {
+    const struct container *container = &m->import->container;
+    struct error *error = m->error;
+    const struct tensor *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < container->n_tensors; i++) {
+        const struct tensor *tensor = &container->tensors[i];
+        if (m->used[i] || is_ignored(m->family, tensor->name))
+            continue;
+        first = first ? first : tensor;
+        count++;
+    }
+    if (!first)
+        return true;
+    const char *file = container->files[first->file].path;
+    if (count == 1)
+        return fail(error, "%s: tensor '%s' has no place in this model", file, first->name);
+    return fail(error, "%s: tensor '%s' and %zu more have no place in this model", file, first->name,
+                count - 1);
+}
+
+static bool same_bytes(const struct import *import, const struct tensor *a, const struct tensor *b,
+                       bool *same, struct error *error) {
+    uint8_t one[1 << 15], other[1 << 15];
+    *same = a->type == b->type && a->size == b->size;
+    for (uint64_t at = 0; *same && at < a->size; at += sizeof one) {
+        size_t size = a->size - at < sizeof one ? (size_t)(a->size - at) : sizeof one;
+        if (!tensor_read(&import->container, a, one, size, at, error) ||
+            !tensor_read(&import->container, b, other, size, at, error))
+            return false;
+        *same = !memcmp(one, other, size);
+    }
+    return true;
+}
+
+/* A checkpoint with a tied head may store the head again. Where it is the embedding it carries nothing; where
+ * it differs, versions of transformers disagree about which to believe, and so the checkpoint is refused. */
+static bool check_stored_head(const struct matching *m) {
+    const struct container *container = &m->import->container;
+    if (!m->family || !m->import->config.tied_head)
+        return true;
+    const struct tensor *head = find(m, family_tensor(m->family, ROLE_OUTPUT)->name);
+    const struct tensor *embedding = find(m, family_tensor(m->family, ROLE_TOKEN_EMBD)->name);
+    bool same;
+    if (!head)
+        return true;
+    if (!same_bytes(m->import, head, embedding, &same, m->error))
+        return false;
+    m->used[head - container->tensors] = true;
+    return same ||
+           fail(m->error,
+                "%s: tie_word_embeddings is true, but tensor '%s' differs from '%s'; set it to false to "
+                "keep both",
+                container->path, head->name, embedding->name);
+}
+
+static bool match_roles(struct matching *m) {
+    for (size_t i = 0; i < m->import->n_tensors; i++)
+        if (!match_role(m, i))
+            return false;
+    return true;
+}
+
+bool match_tensors(struct import *import, const struct family *family, struct error *error) {
+    struct matching m = {import, family, NULL, error};
+    struct arena *arena = &import->arena;
+    import->roles = config_tensors(&import->config, &import->n_tensors, arena, error);
+    import->tensors =
+        import->roles ? ARENA_NEW(arena, const struct tensor *, import->n_tensors, error) : NULL;
+    import->views = import->tensors ? ARENA_NEW(arena, const struct view *, import->n_tensors, error) : NULL;
+    m.used = import->views ? ARENA_NEW(arena, bool, import->container.n_tensors + 1, error) : NULL;
+    return m.used && match_roles(&m) && check_stored_head(&m) && check_extras(&m);
+}
