@@ -61,9 +61,14 @@ static double time_product(struct product *p) {
     return clock_seconds() - start;
 }
 
+/* The first of the feed-forward's matrices. */
+static const struct matrix *widest(const struct layer *layer) {
+    return layer->ffn.up.type ? &layer->ffn.up : &layer->experts.up;
+}
+
 static bool measure_arithmetic(const struct model *model, struct pool *pool, double *operations_a_second,
                                struct error *error) {
-    struct product product = {.matrix = &model->layers[0].gate, .pool = pool};
+    struct product product = {.matrix = widest(&model->layers[0]), .pool = pool};
     bool good = open_product(&product, error);
     double best = INFINITY, start = clock_seconds();
     for (size_t run = 0; good && (run < RUNS || clock_seconds() - start < SECONDS); run++)
@@ -74,15 +79,13 @@ static bool measure_arithmetic(const struct model *model, struct pool *pool, dou
     return good;
 }
 
-/* All but its arithmetic. Of an embedding that is no head, a token looks up one row. */
+/* All but its arithmetic. */
 static struct workload workload_of(const struct model *model, const char *name) {
-    const struct model_config *config = &model->config;
-    uint64_t idle = config->tied_head ? 0 : (config->vocab_size - 1) * config->dim;
     return (struct workload){
         .name = name,
         .stored_bytes = (double)model->tensor_bytes,
         .bytes = (double)model->streamed_bytes,
-        .operations = 2 * (double)(model->n_weights - idle),
+        .operations = 2 * (double)model->n_streamed_weights,
     };
 }
 

@@ -29,20 +29,22 @@ void attention_store(const struct attention_cache *cache, size_t position, const
 struct attention {
     size_t capacity; /* queries that there is room for */
     size_t n_queries;
-    float *queries; /* (n_queries, head_dim), scaled by 1 / sqrt(head_dim) */
-    size_t *limits; /* [n_queries]: query j sees positions below limits[j]; never falling with j */
+    float *queries; /* (n_queries, head_dim), scaled */
+    /* [n_queries]: query j sees positions begins[j] <= p < limits[j], at least one; never falling with j */
+    size_t *begins, *limits;
+    float softcap; /* scores s become softcap * tanh(s / softcap); 0: they stay */
     float *sums; /* (n_queries, width) */
     float *totals, *largest; /* [n_queries] */
     float *scores; /* (n_queries, ATTENTION_BLOCK), scratch */
     float *scale; /* [n_queries], scratch */
 };
 
-bool attention_init(struct attention *attention, size_t capacity, size_t head_dim, struct arena *arena,
-                    struct error *error);
+bool attention_init(struct attention *attention, size_t capacity, size_t head_dim, float softcap,
+                    struct arena *arena, struct error *error);
 
-/* Lets the queries attend to positions begin <= p < end (begin a multiple of TILE) that are below their
- * limits, from nothing. Sets sums, totals and largest; a query that saw nothing has total 0 and largest
- * -infinity. */
+/* Lets the queries attend to positions begin <= p < end (begin a multiple of TILE) that they see, from
+ * nothing. Keys outside this range are read only to fill a tile. Sets sums, totals and largest; a query that
+ * saw nothing has total 0 and largest -infinity. */
 void attention_run(struct attention *attention, const struct kernels *kernels,
                    const struct attention_cache *cache, size_t begin, size_t end);
 

@@ -5,18 +5,62 @@
 #include <math.h>
 #include <string.h>
 
-static void rms_norm(const float *x, const float *weight, double epsilon, size_t n, float *out) {
-    double squares = 0;
+static double mean(const float *x, size_t n) {
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        squares += (double)x[i] * x[i];
-    float scale = (float)(1 / sqrt(squares / (double)n + epsilon));
-    for (size_t i = 0; i < n; i++)
-        out[i] = x[i] * scale * weight[i];
+        sum += (double)x[i];
+    return sum / (double)n;
 }
 
-static void swiglu(float *gate, const float *up, size_t n) {
+static void norm_around(double m, const float *x, const float *weight, const float *bias, double epsilon,
+                        size_t n, float *out) {
+    double squares = 0;
     for (size_t i = 0; i < n; i++)
-        gate[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+        squares += ((double)x[i] - m) * ((double)x[i] - m);
+    float scale = (float)(1 / sqrt(squares / (double)n + epsilon));
+    for (size_t i = 0; i < n; i++)
+        out[i] = (x[i] - (float)m) * scale * weight[i] + (bias ? bias[i] : 0);
+}
+
+static void rms_norm(const float *x, const float *weight, const float *bias, double epsilon, size_t n,
+                     float *out) {
+    norm_around(0, x, weight, bias, epsilon, n, out);
+}
+
+static void layer_norm(const float *x, const float *weight, const float *bias, double epsilon, size_t n,
+                       float *out) {
+    norm_around(mean(x, n), x, weight, bias, epsilon, n, out);
+}
+
+/* Forms that cancel nothing for large negative x. */
+static float silu(float x) {
+    return x / (1 + expf(-x));
+}
+
+static float gelu(float x) {
+    return 0.5f * x * erfcf(x * -0x1.6a09e6p-1f); /* sqrt(1/2) */
+}
+
+static float gelu_tanh(float x) { /* x * (1 + tanh(u)) / 2 = x / (1 + exp(-2u)) */
+    return x / (1 + expf(-2 * 0x1.988454p-1f * (x + 0.044715f * x * x * x))); /* sqrt(2/pi) */
+}
+
+#define ACTIVATION(act)                                                                                      \
+    static void plain_##act(float *x, size_t n) {                                                            \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            x[i] = act(x[i]);                                                                                \
+    }                                                                                                        \
+    static void gated_##act(float *gate, const float *up, size_t n) {                                        \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            gate[i] = act(gate[i]) * up[i];                                                                  \
+    }
+ACTIVATION(silu)
+ACTIVATION(gelu)
+ACTIVATION(gelu_tanh)
+
+static void soft_cap(float *x, size_t n, float cap) {
+    for (size_t i = 0; i < n; i++)
+        x[i] = cap * tanhf(x[i] / cap);
 }
 
 static float soften(float *s, size_t n, float *largest, float *sum) {
@@ -88,8 +132,9 @@ CACHE_KERNELS(single)
 
 static const struct kernels kernels_scalar = {
     .name = "scalar",
-    .rms_norm = rms_norm,
-    .swiglu = swiglu,
+    .norm = {rms_norm, layer_norm},
+    .act = {{plain_silu, gated_silu}, {plain_gelu, gated_gelu}, {plain_gelu_tanh, gated_gelu_tanh}},
+    .soft_cap = soft_cap,
     .soften = soften,
     .half = {sizeof(uint16_t), store_half, scores_half, weigh_half},
     .single = {sizeof(float), store_single, scores_single, weigh_single},

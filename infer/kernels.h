@@ -1,14 +1,13 @@
 /* The forward pass's work beside the matrices: norms, activations and attention.
  *
  * The scalar functions in kernels.c are the definition; the variants compute the same to within 1e-6 of the
- * largest magnitude involved (another order of sums, exponentials by polynomial). */
+ * largest magnitude involved (another order of sums; exponentials, hyperbolic tangents and error functions by
+ * polynomial). */
 #ifndef INFER_KERNELS_H
 #define INFER_KERNELS_H
 
 #include "lib/cpu.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "models/config.h"
 
 #define TILE 16 /* positions to a tile of keys, and the multiple to which value rows are padded */
 
@@ -30,15 +29,28 @@ struct cache_kernels {
                   const void *values, size_t n_positions, size_t width, float *sums);
 };
 
+/* out[i] = (x[i] - m) / sqrt(mean of (x - m)^2 + epsilon) * weight[i] + bias[i], m being the mean of x for
+ * layer norm and 0 for RMS norm. bias may be NULL, out may be x. */
+typedef void norm_fn(const float *x, const float *weight, const float *bias, double epsilon, size_t n,
+                     float *out);
+
+struct activation_kernels {
+    void (*plain)(float *x, size_t n); /* x[i] = act(x[i]) */
+    void (*gated)(float *gate, const float *up, size_t n); /* gate[i] = act(gate[i]) * up[i] (Shazeer 2020) */
+};
+
+#define NORM_KINDS (NORM_LAYER + 1)
+#define ACTIVATIONS (ACT_GELU_TANH + 1)
+
 struct kernels {
     const char *name;
     uint32_t needs; /* enum cpu_feature */
 
-    /* out[i] = x[i] / sqrt(mean of squares + epsilon) * weight[i] (Zhang and Sennrich 2019). */
-    void (*rms_norm)(const float *x, const float *weight, double epsilon, size_t n, float *out);
+    norm_fn *norm[NORM_KINDS]; /* by enum norm_kind */
+    struct activation_kernels act[ACTIVATIONS]; /* by enum activation */
 
-    /* gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i] (SwiGLU, Shazeer 2020). */
-    void (*swiglu)(float *gate, const float *up, size_t n);
+    /* x[i] = cap * tanh(x[i] / cap). */
+    void (*soft_cap)(float *x, size_t n, float cap);
 
     /* One step of an online softmax (Milakov and Gimelshein 2018). scores[i] becomes exp(scores[i] - m), m
      * being the largest of *largest and all n scores, which goes to *largest. Returns what earlier sums must

@@ -27,6 +27,19 @@ INLINE void store(float *to, vfloat x) {
     memcpy(to, &x, sizeof x);
 }
 
+/* n < LANES values, zeros behind them. */
+INLINE vfloat load_some(const float *from, size_t n) {
+    float part[LANES] = {0};
+    memcpy(part, from, n * sizeof *part);
+    return load(part);
+}
+
+INLINE void store_some(float *to, vfloat x, size_t n) {
+    float part[LANES];
+    store(part, x);
+    memcpy(to, part, n * sizeof *part);
+}
+
 INLINE vfloat all(float x) {
     return x - (vfloat){0};
 }
@@ -82,38 +95,130 @@ INLINE vfloat exponential(vfloat x) {
     return (vfloat)((vint)(p * power) & ~(x < all(-87)));
 }
 
-TARGET static void rms_norm(const float *x, const float *weight, double epsilon, size_t n, float *out) {
+/* tanh(x) to 3 units in the last place: by an odd polynomial (minimax, relative error 7e-9) up to 0.65, where
+ * what follows would cancel; else 1 - 2 / (e^2|x| + 1). */
+INLINE vfloat hyperbolic_tangent(vfloat x) {
+    vfloat size = larger(x, -x), z = x * x;
+    vfloat p = all(-0x1.6970fp-8f);
+    p = MULTIPLY_ADD(p, z, all(0x1.4f5eeep-6f));
+    p = MULTIPLY_ADD(p, z, all(-0x1.b7cffp-5f));
+    p = MULTIPLY_ADD(p, z, all(0x1.1103f2p-3f));
+    p = MULTIPLY_ADD(p, z, all(-0x1.555524p-2f));
+    vfloat near = MULTIPLY_ADD(p * z, x, x);
+    vfloat far = all(1) - all(2) / (exponential(size + size) + all(1));
+    return choose(size < all(0.65f), near, choose(x < all(0), -far, far));
+}
+
+/* erfc(x) for x >= 0: e^(-x^2) t P(t), t = 1 / (1 + 0.3 x); P a polynomial (minimax up to 10, where erfc is
+ * 2e-45; relative error 2e-8). Squaring x costs another x^2 units in the last place. */
+INLINE vfloat complementary_error(vfloat x) {
+    vfloat t = all(1) / MULTIPLY_ADD(x, all(0.3f), all(1));
+    vfloat p = all(-0x1.09436ep-3f);
+    p = MULTIPLY_ADD(p, t, all(0x1.f137ccp-2f));
+    p = MULTIPLY_ADD(p, t, all(-0x1.0649aap-1f));
+    p = MULTIPLY_ADD(p, t, all(0x1.186f3p-1f));
+    p = MULTIPLY_ADD(p, t, all(-0x1.83b302p-4f));
+    p = MULTIPLY_ADD(p, t, all(0x1.b82bbcp-3f));
+    p = MULTIPLY_ADD(p, t, all(0x1.2fcc48p-3f));
+    p = MULTIPLY_ADD(p, t, all(0x1.5d9ff8p-3f));
+    p = MULTIPLY_ADD(p, t, all(0x1.5a7f3ep-3f));
+    return exponential(-x * x) * t * p;
+}
+
+/* ---- Norms ---- */
+
+INLINE float sum_of_values(const float *x, size_t n) {
+    vfloat sums = all(0);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        sums += load(x + i);
+    float total = sum_of(sums);
+    for (; i < n; i++)
+        total += x[i];
+    return total;
+}
+
+INLINE float sum_of_squares(const float *x, float mean, size_t n) {
     vfloat squares[2] = {all(0), all(0)};
     size_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        vfloat a = load(x + i), b = load(x + i + LANES);
+        vfloat a = load(x + i) - mean, b = load(x + i + LANES) - mean;
         squares[0] = MULTIPLY_ADD(a, a, squares[0]);
         squares[1] = MULTIPLY_ADD(b, b, squares[1]);
     }
     float total = sum_of(squares[0] + squares[1]);
     for (; i < n; i++)
-        total += x[i] * x[i];
-    float scale = (float)(1 / sqrt((double)total / (double)n + epsilon));
-    for (i = 0; i + LANES <= n; i += LANES)
-        store(out + i, load(x + i) * scale * load(weight + i));
-    for (; i < n; i++)
-        out[i] = x[i] * scale * weight[i];
+        total += (x[i] - mean) * (x[i] - mean);
+    return total;
 }
 
-INLINE vfloat gated(vfloat gate, vfloat up) {
-    return gate / (all(1) + exponential(-gate)) * up;
-}
-
-TARGET static void swiglu(float *gate, const float *up, size_t n) {
+INLINE void norm_around(float mean, const float *x, const float *weight, const float *bias, double epsilon,
+                        size_t n, float *out) {
+    float scale = (float)(1 / sqrt((double)sum_of_squares(x, mean, n) / (double)n + epsilon));
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        store(gate + i, gated(load(gate + i), load(up + i)));
-    float rest[2][LANES] = {{0}};
-    memcpy(rest[0], gate + i, (n - i) * sizeof(float));
-    memcpy(rest[1], up + i, (n - i) * sizeof(float));
-    store(rest[0], gated(load(rest[0]), load(rest[1])));
-    memcpy(gate + i, rest[0], (n - i) * sizeof(float));
+    for (; i + LANES <= n; i += LANES) {
+        vfloat y = (load(x + i) - mean) * scale * load(weight + i);
+        store(out + i, bias ? y + load(bias + i) : y);
+    }
+    for (; i < n; i++)
+        out[i] = (x[i] - mean) * scale * weight[i] + (bias ? bias[i] : 0);
 }
+
+TARGET static void rms_norm(const float *x, const float *weight, const float *bias, double epsilon, size_t n,
+                            float *out) {
+    norm_around(0, x, weight, bias, epsilon, n, out);
+}
+
+TARGET static void layer_norm(const float *x, const float *weight, const float *bias, double epsilon,
+                              size_t n, float *out) {
+    norm_around(sum_of_values(x, n) / (float)n, x, weight, bias, epsilon, n, out);
+}
+
+/* ---- Activations ---- */
+
+INLINE vfloat silu(vfloat x) {
+    return x / (all(1) + exponential(-x));
+}
+
+INLINE vfloat gelu(vfloat x) {
+    vfloat size = larger(x, -x);
+    vfloat tail = all(0.5f) * size * complementary_error(size * 0x1.6a09e6p-1f); /* sqrt(1/2) */
+    return choose(x > all(0), x - tail, -tail);
+}
+
+INLINE vfloat gelu_tanh(vfloat x) {
+    vfloat cubed = x * x * x;
+    return x / (all(1) + exponential(-2 * 0x1.988454p-1f * (x + 0.044715f * cubed))); /* sqrt(2/pi) */
+}
+
+INLINE vfloat capped(vfloat x, float cap) {
+    return hyperbolic_tangent(x / all(cap)) * cap;
+}
+
+/* x[i] becomes `expression` of v, a vector from x[i] on, and of w, one from y[i] on. */
+#define FOR_EACH(x, y, n, expression)                                                                        \
+    size_t i = 0;                                                                                            \
+    for (; i + LANES <= n; i += LANES) {                                                                     \
+        vfloat v = load(x + i), w = load(y + i);                                                             \
+        (void)w;                                                                                             \
+        store(x + i, expression);                                                                            \
+    }                                                                                                        \
+    vfloat v = load_some(x + i, n - i), w = load_some(y + i, n - i);                                         \
+    (void)w;                                                                                                 \
+    store_some(x + i, expression, n - i);
+
+#define ACTIVATION(act)                                                                                      \
+    TARGET static void plain_##act(float *x, size_t n){                                                      \
+        FOR_EACH(x, x, n, act(v))} TARGET static void gated_##act(float *gate, const float *up, size_t n) {  \
+        FOR_EACH(gate, up, n, act(v) * w)                                                                    \
+    }
+ACTIVATION(silu)
+ACTIVATION(gelu)
+ACTIVATION(gelu_tanh)
+
+TARGET static void soft_cap(float *x, size_t n, float cap){FOR_EACH(x, x, n, capped(v, cap))}
+
+/* ---- Softmax ---- */
 
 TARGET static float soften(float *s, size_t n, float *largest, float *sum) {
     vfloat peaks = all(*largest), totals = all(0);
@@ -281,7 +386,9 @@ CACHE_KERNELS(single, SINGLE)
 /* The variant's table. */
 #define KERNELS(its_name, its_needs)                                                                         \
     {                                                                                                        \
-        .name = its_name, .needs = its_needs, .rms_norm = rms_norm, .swiglu = swiglu, .soften = soften,      \
+        .name = its_name, .needs = its_needs, .norm = {rms_norm, layer_norm},                                \
+        .act = {{plain_silu, gated_silu}, {plain_gelu, gated_gelu}, {plain_gelu_tanh, gated_gelu_tanh}},     \
+        .soft_cap = soft_cap, .soften = soften,                                                              \
         .half = {sizeof(uint16_t), store_half, scores_half, weigh_half},                                     \
         .single = {sizeof(float), store_single, scores_single, weigh_single},                                \
     }

@@ -10,51 +10,91 @@
 
 #define DATA_ALIGNMENT 64 /* what kernels expect of a matrix */
 
+#define OUTSIDE(member) offsetof(struct model, member), false
+#define INSIDE(member) offsetof(struct layer, member), true
+
 /* Where a role lives: a matrix, or a vector decoded to floats. */
 static const struct place {
-    size_t matrix, vector; /* offsets into struct layer, plus one; both 0 for those outside layers */
+    bool is_matrix;
+    size_t offset;
+    bool in_layer;
 } places[ROLES] = {
-    [ROLE_ATTN_NORM] = {0, offsetof(struct layer, attn_norm) + 1},
-    [ROLE_ATTN_Q] = {offsetof(struct layer, q) + 1, 0},
-    [ROLE_ATTN_K] = {offsetof(struct layer, k) + 1, 0},
-    [ROLE_ATTN_V] = {offsetof(struct layer, v) + 1, 0},
-    [ROLE_ATTN_OUTPUT] = {offsetof(struct layer, attn_output) + 1, 0},
-    [ROLE_FFN_NORM] = {0, offsetof(struct layer, ffn_norm) + 1},
-    [ROLE_FFN_GATE] = {offsetof(struct layer, gate) + 1, 0},
-    [ROLE_FFN_UP] = {offsetof(struct layer, up) + 1, 0},
-    [ROLE_FFN_DOWN] = {offsetof(struct layer, down) + 1, 0},
-    [ROLE_ATTN_Q_BIAS] = {0, offsetof(struct layer, q_bias) + 1},
-    [ROLE_ATTN_K_BIAS] = {0, offsetof(struct layer, k_bias) + 1},
-    [ROLE_ATTN_V_BIAS] = {0, offsetof(struct layer, v_bias) + 1},
-    [ROLE_ATTN_OUTPUT_BIAS] = {0, offsetof(struct layer, attn_output_bias) + 1},
-    [ROLE_FFN_GATE_BIAS] = {0, offsetof(struct layer, gate_bias) + 1},
-    [ROLE_FFN_UP_BIAS] = {0, offsetof(struct layer, up_bias) + 1},
-    [ROLE_FFN_DOWN_BIAS] = {0, offsetof(struct layer, down_bias) + 1},
+    [ROLE_TOKEN_EMBD] = {true, OUTSIDE(embedding)},
+    [ROLE_POSITION_EMBD] = {true, OUTSIDE(positions)},
+    [ROLE_ATTN_NORM] = {false, INSIDE(attn_norm.weight)},
+    [ROLE_ATTN_NORM_BIAS] = {false, INSIDE(attn_norm.bias)},
+    [ROLE_ATTN_Q] = {true, INSIDE(q)},
+    [ROLE_ATTN_Q_BIAS] = {false, INSIDE(q_bias)},
+    [ROLE_ATTN_K] = {true, INSIDE(k)},
+    [ROLE_ATTN_K_BIAS] = {false, INSIDE(k_bias)},
+    [ROLE_ATTN_V] = {true, INSIDE(v)},
+    [ROLE_ATTN_V_BIAS] = {false, INSIDE(v_bias)},
+    [ROLE_ATTN_Q_NORM] = {false, INSIDE(q_norm)},
+    [ROLE_ATTN_K_NORM] = {false, INSIDE(k_norm)},
+    [ROLE_ATTN_OUTPUT] = {true, INSIDE(attn_output)},
+    [ROLE_ATTN_OUTPUT_BIAS] = {false, INSIDE(attn_output_bias)},
+    [ROLE_ATTN_POST_NORM] = {false, INSIDE(attn_post_norm.weight)},
+    [ROLE_ATTN_POST_NORM_BIAS] = {false, INSIDE(attn_post_norm.bias)},
+    [ROLE_FFN_NORM] = {false, INSIDE(ffn_norm.weight)},
+    [ROLE_FFN_NORM_BIAS] = {false, INSIDE(ffn_norm.bias)},
+    [ROLE_FFN_GATE] = {true, INSIDE(ffn.gate)},
+    [ROLE_FFN_GATE_BIAS] = {false, INSIDE(ffn.gate_bias)},
+    [ROLE_FFN_UP] = {true, INSIDE(ffn.up)},
+    [ROLE_FFN_UP_BIAS] = {false, INSIDE(ffn.up_bias)},
+    [ROLE_FFN_DOWN] = {true, INSIDE(ffn.down)},
+    [ROLE_FFN_DOWN_BIAS] = {false, INSIDE(ffn.down_bias)},
+    [ROLE_ROUTER] = {true, INSIDE(experts.router)},
+    [ROLE_EXPERT_GATE] = {true, INSIDE(experts.gate)},
+    [ROLE_EXPERT_UP] = {true, INSIDE(experts.up)},
+    [ROLE_EXPERT_DOWN] = {true, INSIDE(experts.down)},
+    [ROLE_SHARED_ROUTER] = {false, INSIDE(experts.shared_router)},
+    [ROLE_SHARED_GATE] = {true, INSIDE(ffn.gate)},
+    [ROLE_SHARED_UP] = {true, INSIDE(ffn.up)},
+    [ROLE_SHARED_DOWN] = {true, INSIDE(ffn.down)},
+    [ROLE_FFN_POST_NORM] = {false, INSIDE(ffn_post_norm.weight)},
+    [ROLE_FFN_POST_NORM_BIAS] = {false, INSIDE(ffn_post_norm.bias)},
+    [ROLE_OUTPUT_NORM] = {false, OUTSIDE(output_norm.weight)},
+    [ROLE_OUTPUT_NORM_BIAS] = {false, OUTSIDE(output_norm.bias)},
+    [ROLE_OUTPUT] = {true, OUTSIDE(head)},
 };
 
+static void *place_of(struct model *model, const struct role_tensor *role, bool is_matrix) {
+    const struct place *place = &places[role->role];
+    char *owner = place->in_layer ? (char *)&model->layers[role->layer] : (char *)model;
+    return place->is_matrix == is_matrix ? owner + place->offset : NULL;
+}
+
 struct matrix *model_matrix(struct model *model, const struct role_tensor *role) {
-    if (role->role == ROLE_TOKEN_EMBD)
-        return &model->embedding;
-    if (role->role == ROLE_OUTPUT)
-        return &model->head;
-    size_t place = places[role->role].matrix;
-    return place ? (struct matrix *)((char *)&model->layers[role->layer] + place - 1) : NULL;
+    return place_of(model, role, true);
 }
 
 const float **model_vector(struct model *model, const struct role_tensor *role) {
-    if (role->role == ROLE_OUTPUT_NORM)
-        return &model->output_norm;
-    size_t place = places[role->role].vector;
-    return place ? (const float **)((char *)&model->layers[role->layer] + place - 1) : NULL;
+    return place_of(model, role, false);
+}
+
+uint64_t model_rows(const struct role_tensor *role) {
+    return role->n_dims == 3 ? role->dims[0] * role->dims[1] : role->dims[0];
+}
+
+uint64_t model_cols(const struct role_tensor *role) {
+    return role->dims[role->n_dims - 1];
 }
 
 /* ---- Sums over the model, for reports ---- */
 
+/* The part of a tensor that one token meets: one row of what is looked up, the experts that are used. */
+static uint64_t streamed(const struct model_config *c, const struct role_tensor *role, uint64_t whole) {
+    if (role->role == ROLE_POSITION_EMBD || (role->role == ROLE_TOKEN_EMBD && !c->tied_head))
+        return whole / role->dims[0];
+    return role->n_dims == 3 ? whole / c->n_experts * c->n_experts_used : whole;
+}
+
 void model_count(struct model *model, const struct role_tensor *role, uint64_t bytes) {
-    bool looked_up = role->role == ROLE_TOKEN_EMBD && !model->config.tied_head;
+    uint64_t n_weights = role->n_dims == 1 ? role->dims[0] : model_rows(role) * model_cols(role);
     model->tensor_bytes += bytes;
-    model->n_weights += role->n_dims == 2 ? role->dims[0] * role->dims[1] : role->dims[0];
-    model->streamed_bytes += looked_up ? bytes / role->dims[0] : bytes;
+    model->n_weights += n_weights;
+    model->streamed_bytes += streamed(&model->config, role, bytes);
+    model->n_streamed_weights += streamed(&model->config, role, n_weights);
 }
 
 static uint64_t bytes_of_type(struct model *model, const struct role_tensor *roles, size_t n_roles,
@@ -162,7 +202,15 @@ static bool refuse_extra(const struct model *model, struct role_tensor *roles, s
 }
 
 bool model_allocate_layers(struct model *model, struct error *error) {
-    model->layers = ARENA_NEW(&model->arena, struct layer, model->config.n_layers, error);
+    const struct model_config *c = &model->config;
+    model->layers = ARENA_NEW(&model->arena, struct layer, c->n_layers, error);
+    for (size_t i = 0; model->layers && i < c->n_layers; i++) {
+        struct layer *layer = &model->layers[i];
+        bool windowed = c->window && layer_has(&c->window_layers, i);
+        layer->window = windowed ? c->window : SIZE_MAX;
+        layer->rotates = layer_has(&c->rope_layers, i);
+        layer->local = windowed && c->rope_local_theta > 0;
+    }
     return model->layers != NULL;
 }
 

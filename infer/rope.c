@@ -14,29 +14,58 @@ static double llama3_scaled(const struct model_config *c, double frequency) {
     return (1 - kept) * frequency / c->rope_factor + kept * frequency;
 }
 
-void rope_frequencies(const struct model_config *config, double *frequencies) {
-    for (size_t i = 0; i < config->head_dim / 2; i++) {
-        double plain = pow(config->rope_theta, -2.0 * (double)i / (double)config->head_dim);
-        frequencies[i] = config->rope_kind == ROPE_LINEAR   ? plain / config->rope_factor
-                         : config->rope_kind == ROPE_LLAMA3 ? llama3_scaled(config, plain)
-                                                            : plain;
+/* The frequency of pair i. */
+static double scaled(const struct model_config *c, size_t i, double frequency, size_t capacity) {
+    switch ((enum rope_kind)c->rope_kind) {
+    case ROPE_LINEAR:
+        return frequency / c->rope_factor;
+    case ROPE_LLAMA3:
+        return llama3_scaled(c, frequency);
+    case ROPE_LONG:
+        return frequency / (capacity > c->rope_original_context ? c->rope_long_factors.values[i]
+                                                                : c->rope_short_factors.values[i]);
+    case ROPE_PLAIN:
+        break;
+    }
+    return frequency;
+}
+
+static double attention_factor(const struct model_config *c) {
+    if (c->rope_attention_factor > 0)
+        return c->rope_attention_factor;
+    return c->rope_kind == ROPE_LONG ? sqrt(1 + log(c->rope_factor) / log((double)c->rope_original_context))
+                                     : 1;
+}
+
+bool rope_init(struct rope *rope, const struct model_config *c, bool local, size_t capacity,
+               struct arena *arena, struct error *error) {
+    rope->dim = c->rope_dim ? c->rope_dim : c->head_dim;
+    rope->factor = local ? 1 : attention_factor(c);
+    rope->frequencies = ARENA_NEW(arena, double, rope->dim / 2, error);
+    for (size_t i = 0; rope->frequencies && i < rope->dim / 2; i++) {
+        double theta = local ? c->rope_local_theta : c->rope_theta;
+        double plain = pow(theta, -2.0 * (double)i / (double)rope->dim);
+        rope->frequencies[i] = local ? plain : scaled(c, i, plain, capacity);
+    }
+    return rope->frequencies != NULL;
+}
+
+void rope_turn(const struct rope *rope, size_t position, float *turn) {
+    for (size_t i = 0; i < rope->dim / 2; i++) {
+        double angle = (double)position * rope->frequencies[i];
+        turn[i] = (float)(cos(angle) * rope->factor);
+        turn[rope->dim / 2 + i] = (float)(sin(angle) * rope->factor);
     }
 }
 
-void rope_turn(const double *frequencies, size_t head_dim, size_t position, float *turn) {
-    for (size_t i = 0; i < head_dim / 2; i++) {
-        double angle = (double)position * frequencies[i];
-        turn[i] = (float)cos(angle);
-        turn[head_dim / 2 + i] = (float)sin(angle);
-    }
-}
-
-void rope_apply(const float *x, const float *turn, size_t head_dim, float scale, float *out) {
-    size_t half = head_dim / 2;
+void rope_apply(const float *x, const float *turn, size_t dim, size_t head_dim, float scale, float *out) {
+    size_t half = dim / 2;
     const float *cosine = turn, *sine = turn + half;
     for (size_t i = 0; i < half; i++) {
         float a = x[i], b = x[half + i];
         out[i] = (a * cosine[i] - b * sine[i]) * scale;
         out[half + i] = (b * cosine[i] + a * sine[i]) * scale;
     }
+    for (size_t i = dim; i < head_dim; i++)
+        out[i] = x[i] * scale;
 }

@@ -64,7 +64,7 @@ static bool encode_samples(struct filling *filling, struct arena *arena, struct 
     for (size_t i = 0; i < filling->n_roles; i++) {
         if (filling->roles[i].n_dims == 1)
             continue;
-        size_t n_cols = filling->roles[i].dims[1], same = 0;
+        size_t n_cols = model_cols(&filling->roles[i]), same = 0;
         while (same < i && filling->samples[same].n_cols != n_cols)
             same++;
         if (same < i)
@@ -91,11 +91,11 @@ static bool place_vector(struct model *model, const struct role_tensor *role, st
 static bool place_matrix(struct model *model, const struct role_tensor *role, const struct type *type,
                          uint64_t *end, struct error *error) {
     uint64_t begin = *end, bytes;
-    if (!matrix_bytes(type, role->dims[0], role->dims[1], &bytes) || !add_sizes(*end, bytes, end) ||
+    if (!matrix_bytes(type, model_rows(role), model_cols(role), &bytes) || !add_sizes(*end, bytes, end) ||
         !add_sizes(*end, -*end % DATA_ALIGNMENT, end) || *end > SIZE_MAX)
         return fail(error, "%s: tensor '%s' is too large for memory", model->path, role->name);
     *model_matrix(model, role) =
-        (struct matrix){type, (const uint8_t *)(uintptr_t)begin, role->dims[0], role->dims[1]};
+        (struct matrix){type, (const uint8_t *)(uintptr_t)begin, model_rows(role), model_cols(role)};
     model_count(model, role, bytes);
     return true;
 }

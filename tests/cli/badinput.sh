@@ -126,11 +126,11 @@ config_with num_key_value_heads 3
 wrong "$config: 8 heads cannot be shared out over 3 key-value heads"
 config_with vocab_size '"2048"'
 wrong "$config: vocab_size is \"2048\", expected a whole number"
-config_with hidden_act '"gelu"'
-wrong "$config: hidden_act is \"gelu\", only \"silu\" is supported in a llama model"
+config_with hidden_act '"relu6"'
+wrong "$config: hidden_act is \"relu6\", expected one of the kinds known here: silu, "
 config_with rope_theta null
 sed -i 's/"rope_type": "default"/"rope_type": "yarn"/' "$config"
-wrong "$config: rope_parameters.rope_type is \"yarn\", expected one of the kinds this version knows: default, linear, llama3"
+wrong "$config: rope_parameters.rope_type is \"yarn\", expected one of the kinds known here: default, linear, llama3, longrope, su"
 fresh
 sed -i 's/LlamaForCausalLM/OtherForCausalLM/' "$config"
 wrong "$config: models of class OtherForCausalLM are not known here; known are LlamaForCausalLM, MistralForCausalLM"

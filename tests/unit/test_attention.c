@@ -37,7 +37,7 @@ static void open_fixture(struct fixture *f, const struct cache_kernels *kernels,
                                  ARENA_NEW(&f->arena, float, POSITIONS *width, &error), head_dim, width};
     f->keys = ARENA_NEW(&f->arena, float, POSITIONS *head_dim, &error);
     f->values = ARENA_NEW(&f->arena, float, POSITIONS *head_dim, &error);
-    assert_true(attention_init(&f->attention, n_queries, head_dim, &f->arena, &error));
+    assert_true(attention_init(&f->attention, n_queries, head_dim, 0, &f->arena, &error));
     for (size_t i = 0; i < POSITIONS * head_dim; i++) {
         f->keys[i] = half_to_float(float_to_half(random_between(-2, 2)));
         f->values[i] = half_to_float(float_to_half(random_between(-2, 2)));

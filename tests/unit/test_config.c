@@ -163,6 +163,47 @@ static void numbers_must_fit_each_other(void **state) {
     REFUSED(rope_original_context, 0, "rope of kind llama3 needs its original context, which is 0");
 }
 
+/* ---- Patterns of layers ---- */
+
+static void patterns_are_as_short_as_they_can_be(void **state) {
+    (void)state;
+    static const struct {
+        const char *flags, *text;
+    } cases[] = {{"1111", ""},   {"0000", "0"},           {"1010", "10"},   {"10101", "10"},
+                 {"110", "110"}, {"111110111", "111110"}, {"0011", "0011"}, {"1", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct layer_pattern pattern;
+        bool flags[16];
+        size_t n = strlen(cases[i].flags);
+        for (size_t layer = 0; layer < n; layer++)
+            flags[layer] = cases[i].flags[layer] == '1';
+        layer_pattern_set(&pattern, flags, n);
+        assert_string_equal(pattern.text, cases[i].text);
+        for (size_t layer = 0; layer < n; layer++)
+            assert_int_equal(layer_has(&pattern, layer), flags[layer]);
+    }
+    struct model_config spoilt = small;
+    strcpy(spoilt.window_layers.text, "1");
+    assert_bad(&spoilt, "x.qm: model.window_layers is \"1\", expected the shortest text for it, \"\"");
+}
+
+static void experts_must_make_sense(void **state) {
+    (void)state;
+    struct model_config experts = small;
+    struct error error;
+    experts.dim = 48;
+    experts.n_experts = 8;
+    experts.n_experts_used = 2;
+    experts.expert_ffn_dim = 32;
+    assert_true(config_check(&experts, "x.qm", &error));
+    experts.expert_ffn_dim = 40;
+    assert_bad(&experts, "x.qm: experts of 40 by 48, expected multiples of 16");
+    experts.n_experts_used = 9;
+    assert_bad(&experts, "x.qm: 9 experts of 8 are used for a token, expected 1 to all");
+    experts.n_experts = 0;
+    assert_bad(&experts, "x.qm: the model has no experts, but numbers of them");
+}
+
 /* ---- Tensors ---- */
 
 static void tensors_stand_in_the_order_of_a_token(void **state) {
@@ -231,6 +272,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(values_of_another_kind_are_refused, keep_small, forget),
         cmocka_unit_test(numbers_out_of_range_are_named),
         cmocka_unit_test(numbers_must_fit_each_other),
+        cmocka_unit_test(patterns_are_as_short_as_they_can_be),
+        cmocka_unit_test(experts_must_make_sense),
         cmocka_unit_test_teardown(tensors_stand_in_the_order_of_a_token, forget),
         cmocka_unit_test_teardown(shapes_follow_from_the_configuration, forget),
         cmocka_unit_test_teardown(the_largest_configuration_has_names_that_fit, forget),

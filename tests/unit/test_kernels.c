@@ -62,34 +62,64 @@ static void last_variant_is_scalar_and_needs_nothing(void **unused) {
 
 static void norms_agree_at_any_length(void **unused) {
     (void)unused;
-    float x[MAX], weight[MAX], found[MAX], expected[MAX];
-    for (size_t n = 1; n <= 70; n++) {
-        fill(x, n, -3, 3);
-        fill(weight, n, -2, 2);
-        scalar()->rms_norm(x, weight, 1e-5, n, expected);
-        EACH(variant) {
-            variant->rms_norm(x, weight, 1e-5, n, found);
-            for (size_t i = 0; i < n; i++)
-                assert_near(found[i], expected[i], fabsf(expected[i]));
+    float x[MAX], weight[MAX], bias[MAX], found[MAX], expected[MAX];
+    for (size_t n = 1; n <= 70; n++)
+        for (size_t kind = 0; kind < NORM_KINDS; kind++)
+            for (int biased = 0; biased < 2; biased++) {
+                fill(x, n, -3, 3);
+                fill(weight, n, -2, 2);
+                fill(bias, n, -1, 1);
+                scalar()->norm[kind](x, weight, biased ? bias : NULL, 1e-5, n, expected);
+                EACH(variant) {
+                    variant->norm[kind](x, weight, biased ? bias : NULL, 1e-5, n, found);
+                    for (size_t i = 0; i < n; i++)
+                        assert_near(found[i], expected[i], fabsf(expected[i]) + (kind == NORM_LAYER ? 4 : 1));
+                }
+            }
+}
+
+static void check_activation(size_t kind, float size, size_t n) {
+    float gate[MAX], up[MAX], plain[MAX], gated[MAX];
+    fill(gate, n, -size, size);
+    fill(up, n, -2, 2);
+    memcpy(plain, gate, sizeof gate);
+    memcpy(gated, gate, sizeof gate);
+    scalar()->act[kind].plain(plain, n);
+    scalar()->act[kind].gated(gated, up, n);
+    EACH(variant) {
+        float found[2][MAX];
+        memcpy(found[0], gate, sizeof gate);
+        memcpy(found[1], gate, sizeof gate);
+        variant->act[kind].plain(found[0], n);
+        variant->act[kind].gated(found[1], up, n);
+        for (size_t i = 0; i < n; i++) { /* a small share of x that is left of it may be 0 */
+            assert_near(found[0][i], plain[i], fabsf(plain[i]) + 1e-2f * fabsf(gate[i]));
+            assert_near(found[1][i], gated[i], fabsf(gated[i]) + 2e-2f * fabsf(gate[i]));
         }
     }
 }
 
-static void swiglu_agrees_over_all_magnitudes(void **unused) {
+static void activations_agree_over_all_magnitudes(void **unused) {
     (void)unused;
-    float gate[MAX], up[MAX], expected[MAX];
+    for (size_t kind = 0; kind < ACTIVATIONS; kind++)
+        for (float size = 1e-6f; size < 1e6f; size *= 10)
+            for (size_t n = 0; n < 35; n++)
+                check_activation(kind, size, n);
+}
+
+static void soft_caps_agree_over_all_magnitudes(void **unused) {
+    (void)unused;
     for (float size = 1e-6f; size < 1e6f; size *= 10)
         for (size_t n = 0; n < 35; n++) {
-            fill(gate, n, -size, size);
-            fill(up, n, -2, 2);
-            memcpy(expected, gate, sizeof gate);
-            scalar()->swiglu(expected, up, n);
+            float x[MAX], expected[MAX], found[MAX];
+            fill(x, n, -size, size);
+            memcpy(expected, x, sizeof x);
+            scalar()->soft_cap(expected, n, 30);
             EACH(variant) {
-                float found[MAX];
-                memcpy(found, gate, sizeof gate);
-                variant->swiglu(found, up, n);
-                for (size_t i = 0; i < n; i++) /* far below e^-80 a term may be 0 */
-                    assert_near(found[i], expected[i], fabsf(expected[i]) + 1e-25f);
+                memcpy(found, x, sizeof x);
+                variant->soft_cap(found, n, 30);
+                for (size_t i = 0; i < n; i++)
+                    assert_near(found[i], expected[i], fabsf(expected[i]));
             }
         }
 }
@@ -191,7 +221,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(last_variant_is_scalar_and_needs_nothing),
         cmocka_unit_test(norms_agree_at_any_length),
-        cmocka_unit_test(swiglu_agrees_over_all_magnitudes),
+        cmocka_unit_test(activations_agree_over_all_magnitudes),
+        cmocka_unit_test(soft_caps_agree_over_all_magnitudes),
         cmocka_unit_test(halves_are_rounded_alike_and_saturate),
         cmocka_unit_test(scores_agree_for_any_number_of_queries),
         cmocka_unit_test(soften_agrees_in_steps),

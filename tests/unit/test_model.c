@@ -139,7 +139,7 @@ static void sums_count_what_a_token_reads(void **unused) {
     assert_ptr_equal(model.head.data, model.embedding.data);
     assert_int_equal(strlen(model.model_id), 32);
     assert_int_equal(model.file_bytes, model.container.files[0].size);
-    assert_true(model.layers[1].ffn_norm[63] == 1 && !model.layers[1].q_bias);
+    assert_true(model.layers[1].ffn_norm.weight[63] == 1 && !model.layers[1].q_bias);
     model_close(&model);
 
     struct model_config untied = shape;

@@ -1,9 +1,11 @@
-/* The forward pass: against logits that transformers computed in fp32 (tests/differential/logits.py golden),
+/* The forward pass: against logits that transformers computed in fp32 (golden of tests/differential/logits.py
+ * and families.py),
  * and against itself in all the ways in which the same tokens can be taken in. */
 #include "infer/session.h"
 #include "models/encode.h"
 #include "tests/checkpoint.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,15 +66,29 @@ static float difference(const float *found, const float *expected, size_t n) {
     return worst / (high - low);
 }
 
-static const char *const golden[] = {"tiny-llama", "tiny-llama-rope3", "tiny-llama-biases"};
+/* Checkpoints in tests/golden: three of Llama, and one of each family. */
+#define MAX_GOLDEN 64
+static char golden[MAX_GOLDEN][240] = {"tiny-llama", "tiny-llama-rope3", "tiny-llama-biases"};
+static size_t n_golden = 3;
+
+static int find_families(void) {
+    char path[8192];
+    struct dirent *entry;
+    snprintf(path, sizeof path, "%s/tests/golden/families", root);
+    DIR *folder = opendir(path);
+    while (folder && n_golden < MAX_GOLDEN && (entry = readdir(folder)))
+        if (entry->d_name[0] != '.')
+            snprintf(golden[n_golden++], sizeof golden[0], "families/%.200s", entry->d_name);
+    return folder && n_golden > 20 ? closedir(folder) : -1;
+}
 
 static void logits_are_those_of_transformers(void **unused) {
     (void)unused;
     static float found[N_TOKENS * VOCAB], expected[N_TOKENS * VOCAB];
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < n_golden; i++) {
         struct model model;
         char path[8192];
-        snprintf(path, sizeof path, "%s/tests/golden/%s/logits.f32", root, golden[i]);
+        snprintf(path, sizeof path, "%s/tests/golden/%.240s/logits.f32", root, golden[i]);
         FILE *file = fopen(path, "rb");
         assert_non_null(file);
         assert_int_equal(fread(expected, sizeof *expected, N_TOKENS * VOCAB, file), N_TOKENS * VOCAB);
@@ -89,7 +105,7 @@ static void batches_and_threads_change_nothing(void **unused) {
     (void)unused;
     static float found[N_TOKENS * VOCAB], expected[N_TOKENS * VOCAB];
     const size_t batches[] = {1, 2, 7, 16, 48};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < n_golden; i++) {
         struct model model;
         open_golden(&model, golden[i], "f32");
         forward(&model, pools[0], N_TOKENS, expected);
@@ -167,8 +183,9 @@ static void sequences_together_say_what_each_says_alone(void **unused) {
     (void)unused;
     static float alone[N_SEQUENCES][N_STEPS * VOCAB], together[N_STEPS][N_SEQUENCES * VOCAB];
     const char *kinds[] = {"f32", "q8", "q4"};
-    for (size_t i = 0; i < 3; i++)
-        for (size_t t = 0; t < 3; t++) {
+    for (size_t i = 0; i < n_golden; i++)
+        for (size_t t = 0; t < (i < 3 ? 3 : 1);
+             t++) { /* where inputs are rounded, an expert may be another */
             struct model model;
             open_golden(&model, golden[i], kinds[t]);
             for (size_t k = 0; k < N_SEQUENCES; k++)
@@ -316,7 +333,7 @@ static void cache_bytes_are_what_the_format_takes(void **unused) {
 static int set_up(void **unused) {
     (void)unused;
     struct error error;
-    if (!getcwd(root, sizeof root))
+    if (!getcwd(root, sizeof root) || find_families())
         return -1;
     enter_scratch_folder();
     for (uint32_t i = 0; i < N_TOKENS; i++)

@@ -1,0 +1,129 @@
+/* One thread's view of a forward pass, for the files that make one up: session.c, which says how it goes, and
+ * experts.c. */
+#ifndef INFER_PASS_H
+#define INFER_PASS_H
+
+#include "infer/attention.h"
+#include "infer/rope.h"
+#include "infer/session.h"
+#include "types/matmul.h"
+
+/* An expert that a token goes to, and what its output counts for. */
+struct pick {
+    uint32_t expert;
+    float weight;
+};
+
+/* What a thread has for itself. */
+struct own {
+    float *x, *normed, *mixed; /* (dim), of a lone token */
+    float *attended; /* (n_heads * head_dim), of a lone token */
+    struct inputs inputs; /* of a lone token */
+    struct pick *picks; /* [n_experts_used], of a lone token */
+    float *row; /* (n_heads * head_dim): normed queries or keys */
+    struct attention attention;
+    void *scratch; /* of matmul */
+};
+
+struct session_buffers {
+    const struct kernels *kernels;
+    size_t batch; /* tokens in one pass at most */
+    size_t width; /* head_dim padded to a multiple of TILE */
+    struct rope rope, local_rope; /* of all layers, and of local ones */
+    float *turns, *local_turns; /* (batch, rope.dim): the rotations of each token's position */
+    float *x, *normed; /* (batch, dim) */
+    float *attended; /* (batch, n_heads * head_dim) */
+    /* Results of matrices; rows stride_of() floats apart. */
+    float *q; /* (batch, n_heads * head_dim) */
+    float *k, *v; /* (batch, n_kv_heads * head_dim) */
+    float *projected, *ffn_projected; /* (batch, dim): what is added to the residual stream */
+    float *gate, *up; /* (batch, the widest feed-forward) */
+    struct expert_buffers {
+        float *router; /* (batch, n_experts): logits */
+        struct pick *picks; /* (batch, n_experts_used) */
+        size_t *tokens; /* [batch]: that go to one expert */
+        float *gathered, *mixed; /* (batch, dim) */
+        float *outputs; /* (batch or n_experts_used, dim) */
+    } experts;
+    struct deal *deals; /* [n_deals][n_layers], of the head [1]: the rows of each product of a pass */
+    struct inputs inputs;
+    size_t max_splits;
+    float *split_sums; /* (max_splits, n_heads, width) */
+    float *split_totals, *split_largest; /* (max_splits, n_heads) */
+    struct own *own; /* [n_threads] */
+    const struct cache_kernels *cache_kernels; /* of the caches' format */
+    char *caches; /* of all sequences */
+    size_t caches_bytes, head_bytes; /* of all; of one sequence's head */
+};
+
+/* Products whose rows are dealt to the threads: first the head's, then those of each layer, then two for each
+ * expert that is run. */
+enum { DEAL_Q, DEAL_K, DEAL_V, DEAL_ATTN_OUTPUT, DEAL_FFN, DEAL_DOWN, DEAL_ROUTER, DEAL_EXPERTS };
+
+/* Floats from one token's results to the next: one line of the cache more than there are, as places a power
+ * of two apart would displace each other. */
+static inline size_t stride_of(size_t n_rows) {
+    return n_rows + 16;
+}
+
+/* What a pass is asked to do. */
+struct request {
+    struct session *sequences; /* [n_sequences] */
+    size_t n_sequences, length;
+    const uint32_t *tokens; /* (n_sequences, length) */
+    float *logits; /* (n_logits, vocab_size), of the last tokens */
+    size_t n_logits;
+};
+
+/* One thread's view of a pass. */
+struct pass {
+    const struct request *request;
+    const struct model *model;
+    const struct model_config *config;
+    struct pool *pool;
+    struct session_buffers *b;
+    size_t count; /* tokens of all sequences */
+    unsigned thread, n_threads;
+    unsigned part, n_parts; /* this thread's part of work by token; 0 of 1 for a lone token */
+    size_t token_begin, token_end; /* which comes to these tokens */
+    float *x, *normed, *mixed; /* (count, dim), shared or own */
+    struct inputs *inputs; /* likewise */
+    struct pick *picks; /* likewise */
+    struct own *own;
+};
+
+/* ---- Steps that the files share ---- */
+
+/* After work by token: waits for the others' tokens. */
+static inline void settle(const struct pass *p) {
+    if (p->n_parts > 1)
+        pool_barrier(p->pool);
+}
+
+static inline uint32_t kind_of(const struct matrix *w) {
+    return w->type ? 1u << w->type->rounding : 0;
+}
+
+static inline struct deal *deal_of(const struct pass *p, size_t product, size_t layer) {
+    return p->b->deals + 1 + product * p->config->n_layers + layer;
+}
+
+/* Rounds x (count, n_cols), rows `stride` apart, for the products that follow. */
+void pass_round(const struct pass *p, const float *x, size_t stride, size_t count, size_t n_cols,
+                uint32_t kinds);
+
+/* y (count, stride_of(w->n_rows)) = the rounded inputs times w, plus bias: the rows that come to this thread.
+ */
+void pass_project(const struct pass *p, struct deal *deal, const struct matrix *w, const float *bias,
+                  float *y);
+
+/* gate (count, stride_of(width)), within b->gate, = act(gate) * up of the rounded inputs, or act(up),
+ * likewise. */
+void pass_activate(const struct pass *p, struct deal *deal, const struct feed_forward *ffn, float *gate);
+
+/* Leaves in p->mixed what the experts of a layer make of p->normed, whose inputs are rounded for
+ * experts_kinds(). */
+uint32_t experts_kinds(const struct layer *layer);
+void experts_run(const struct pass *p, size_t index);
+
+#endif
