@@ -2,6 +2,9 @@
 
 #include "infer/utf8.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Scanning: every function returns false where the text is not as it should be ---- */
@@ -129,6 +132,74 @@ static bool take_count(struct scan *scan, uint64_t *count) {
     return scan->at > first && (*first != '0' || scan->at == first + 1);
 }
 
+static bool is_digit(const struct scan *scan) {
+    return scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
+}
+
+static bool skip_one_of(struct scan *scan, const char *set) {
+    bool there = scan->at < scan->end && *scan->at && strchr(set, *scan->at);
+    scan->at += there;
+    return there;
+}
+
+/* A number's digits as far as 64 bits hold them, and the power of ten to multiply them by. */
+struct decimal {
+    uint64_t digits;
+    bool full;
+    int64_t exponent;
+};
+
+static bool take_digits(struct scan *scan, struct decimal *decimal, bool fraction) {
+    const char *first = scan->at;
+    for (; is_digit(scan); scan->at++) {
+        uint64_t next;
+        decimal->full = decimal->full || !mul_sizes(decimal->digits, 10, &next) ||
+                        !add_sizes(next, (uint64_t)(*scan->at - '0'), &next);
+        if (!decimal->full)
+            decimal->digits = next;
+        decimal->exponent += decimal->full ? !fraction : -(int64_t)fraction;
+    }
+    return scan->at > first && (fraction || *first != '0' || scan->at == first + 1);
+}
+
+static bool take_exponent(struct scan *scan, struct decimal *decimal) {
+    struct decimal exponent = {0};
+    bool negative = skip_one_of(scan, "-+") && scan->at[-1] == '-';
+    if (!take_digits(scan, &exponent, true) || exponent.digits > 9999)
+        return false;
+    decimal->exponent += negative ? -(int64_t)exponent.digits : (int64_t)exponent.digits;
+    return true;
+}
+
+static double power_of_ten(int64_t exponent) {
+    char text[32];
+    snprintf(text, sizeof text, "1e%lld", (long long)exponent);
+    return strtod(text, NULL);
+}
+
+/* As serde_json scales, by which Hugging Face's library reads scores: with one multiplication or division, so
+ * that the last bit may differ from that of the nearest double. */
+static double scale(const struct decimal *decimal) {
+    double number = (double)decimal->digits;
+    int64_t exponent = decimal->exponent;
+    for (; exponent < -308 && number > 0; exponent += 308)
+        number /= 1e308;
+    if (exponent < -308)
+        return 0;
+    return exponent < 0 ? number / power_of_ten(-exponent) : number * power_of_ten(exponent);
+}
+
+static bool take_number(struct scan *scan, double *number) {
+    struct decimal decimal = {0};
+    bool negative = skip_one_of(scan, "-");
+    if (!take_digits(scan, &decimal, false) ||
+        (skip_one_of(scan, ".") && !take_digits(scan, &decimal, true)) ||
+        (skip_one_of(scan, "eE") && !take_exponent(scan, &decimal)))
+        return false;
+    *number = negative ? -scale(&decimal) : scale(&decimal);
+    return isfinite(*number);
+}
+
 /* What stands between two brackets, with commas between; the call takes one entry. */
 typedef bool entry_fn(struct scan *scan);
 
@@ -159,7 +230,7 @@ static void *add_item(struct scan *scan, struct list *list, size_t size) {
 
 /* "text": id */
 static bool take_token(struct scan *scan) {
-    struct listed_token token, *item;
+    struct described_token token = {0}, *item;
     if (!take_string(scan, &token.text, &token.size) || !take(scan, ':'))
         return false;
     skip_space(scan);
@@ -172,8 +243,23 @@ static bool take_token(struct scan *scan) {
     return item != NULL;
 }
 
+/* ["text", score] */
+static bool take_piece(struct scan *scan) {
+    struct described_token token = {.id = scan->lists->vocab.count}, *item;
+    if (!take(scan, '[') || !take_string(scan, &token.text, &token.size) || !take(scan, ','))
+        return false;
+    skip_space(scan);
+    if (!take_number(scan, &token.score) || !take(scan, ']'))
+        return fail(scan->error, "%s: the token '%.*s' has no score", scan->lists->name, (int)token.size,
+                    token.text);
+    item = add_item(scan, &scan->lists->vocab, sizeof token);
+    if (item)
+        *item = token;
+    return item != NULL;
+}
+
 /* "a b" */
-static bool take_joined(struct scan *scan, struct listed_merge *merge) {
+static bool take_joined(struct scan *scan, struct described_merge *merge) {
     size_t size;
     if (!take_string(scan, &merge->texts[0], &size))
         return false;
@@ -187,14 +273,14 @@ static bool take_joined(struct scan *scan, struct listed_merge *merge) {
 }
 
 /* ["a", "b"] */
-static bool take_pair(struct scan *scan, struct listed_merge *merge) {
+static bool take_pair(struct scan *scan, struct described_merge *merge) {
     return take(scan, '[') && take_string(scan, &merge->texts[0], &merge->sizes[0]) && take(scan, ',') &&
            take_string(scan, &merge->texts[1], &merge->sizes[1]) && take(scan, ']');
 }
 
 static bool take_merge(struct scan *scan) {
     struct list *merges = &scan->lists->merges;
-    struct listed_merge merge, *item;
+    struct described_merge merge, *item;
     bool good = skip_space(scan) == '[' ? take_pair(scan, &merge) : take_joined(scan, &merge);
     if (!good && !scan->error->text[0])
         fail(scan->error, "%s: the merge %zu is not two tokens", scan->lists->name, merges->count);
@@ -251,7 +337,8 @@ static bool take_model_member(struct scan *scan) {
     if (!take_key(scan, &key, &size))
         return false;
     if (is(key, size, "vocab"))
-        return take_list(scan, &scan->lists->vocab, "{}", take_token);
+        return skip_space(scan) == '[' ? take_list(scan, &scan->lists->vocab, "[]", take_piece)
+                                       : take_list(scan, &scan->lists->vocab, "{}", take_token);
     if (is(key, size, "merges"))
         return take_list(scan, &scan->lists->merges, "[]", take_merge);
     return skip_value(scan);

@@ -4,21 +4,13 @@
 #ifndef INFER_TOKENIZER_LISTS_H
 #define INFER_TOKENIZER_LISTS_H
 
+#include "infer/tokenizer/description.h"
 #include "lib/json.h"
 
 #define LIST_LIMIT (1u << 24) /* entries */
 
-/* Texts are well-formed UTF-8 without NUL, and last as long as the lists and the JSON. */
-struct listed_token {
-    const char *text;
-    size_t size;
-    uint64_t id;
-};
-
-struct listed_merge {
-    const char *texts[2];
-    size_t sizes[2];
-};
+/* Texts are well-formed UTF-8 without NUL, and last as long as the lists and the JSON. A vocabulary is
+ * {"text": id, ...} or, of unigram, [["text", score], ...]. */
 
 struct list {
     const char *begin, *end; /* from its bracket to behind its other bracket; NULL where there is none */
@@ -38,11 +30,11 @@ struct lists {
 bool lists_open(struct lists *lists, const char *name, const char *json, size_t size, struct error *error);
 void lists_close(struct lists *lists);
 
-static inline const struct listed_token *listed_tokens(const struct lists *lists) {
-    return (const struct listed_token *)lists->vocab.items.data;
+static inline const struct described_token *listed_tokens(const struct lists *lists) {
+    return (const struct described_token *)lists->vocab.items.data;
 }
-static inline const struct listed_merge *listed_merges(const struct lists *lists) {
-    return (const struct listed_merge *)lists->merges.items.data;
+static inline const struct described_merge *listed_merges(const struct lists *lists) {
+    return (const struct described_merge *)lists->merges.items.data;
 }
 
 #endif

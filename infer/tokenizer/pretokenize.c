@@ -6,120 +6,35 @@
 
 #include <string.h>
 
-/* ---- Reading ---- */
+/* ---- Making ---- */
 
 /* Radford et al. 2019; built into ByteLevel. */
 static const char gpt2_pattern[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-static struct step *add_step(struct pretokenizer *pretokenizer, struct step step) {
-    pretokenizer->steps[pretokenizer->n_steps] = step;
-    return &pretokenizer->steps[pretokenizer->n_steps++];
-}
-
-static bool read_flag(const char *name, const json_t *json, const char *key, bool otherwise, bool *flag,
+static bool init_step(struct step *step, const char *name, const struct pretokenizer_step *from,
                       struct error *error) {
-    const json_t *value = json_object_get(json, key);
-    *flag = value ? json_is_true(value) : otherwise;
-    return !value || json_is_boolean(value)
-               ? true
-               : fail(error, "%s: '%s' of the pre-tokenizer is neither true nor false", name, key);
-}
-
-static bool read_behavior(const char *name, const json_t *json, enum behavior *behavior,
-                          struct error *error) {
-    static const char *const names[] = {[ISOLATED] = "Isolated",
-                                        [REMOVED] = "Removed",
-                                        [CONTIGUOUS] = "Contiguous",
-                                        [MERGED_WITH_PREVIOUS] = "MergedWithPrevious",
-                                        [MERGED_WITH_NEXT] = "MergedWithNext"};
-    const char *text = json_string_value(json_object_get(json, "behavior"));
-    for (size_t i = 0; text && i < sizeof names / sizeof *names; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *behavior = (enum behavior)i;
-            return true;
-        }
-    return fail(error, "%s: the Split pre-tokenizer's behavior '%s' is not supported", name,
-                text ? text : "");
-}
-
-static bool read_split(struct pretokenizer *pretokenizer, const char *name, const json_t *json,
-                       struct error *error) {
-    struct step step = {.kind = STEP_SPLIT};
-    if (!read_behavior(name, json, &step.behavior, error) ||
-        !read_flag(name, json, "invert", false, &step.invert, error))
-        return false;
-    const json_t *pattern = json_object_get(json, "pattern");
-    const json_t *regex = json_object_get(pattern, "Regex"), *string = json_object_get(pattern, "String");
-    const json_t *text = regex ? regex : string;
-    if (!json_is_string(text))
-        return fail(error, "%s: the Split pre-tokenizer has neither a Regex nor a String", name);
-    step.pattern = pattern_new(name, json_string_value(text), json_string_length(text), !regex, error);
-    if (step.pattern)
-        add_step(pretokenizer, step);
-    return step.pattern != NULL;
-}
-
-static bool read_digits(struct pretokenizer *pretokenizer, const char *name, const json_t *json,
-                        struct error *error) {
-    bool individual;
-    if (!read_flag(name, json, "individual_digits", false, &individual, error))
-        return false;
-    add_step(pretokenizer,
-             (struct step){.kind = STEP_DIGITS, .behavior = individual ? ISOLATED : CONTIGUOUS});
-    return true;
-}
-
-/* The spelling of bytes as characters, its third duty, is the vocabulary's business here. */
-static bool read_byte_level(struct pretokenizer *pretokenizer, const char *name, const json_t *json,
-                            struct error *error) {
-    bool add_prefix_space, use_regex;
-    if (!read_flag(name, json, "add_prefix_space", true, &add_prefix_space, error) ||
-        !read_flag(name, json, "use_regex", true, &use_regex, error))
-        return false;
-    if (add_prefix_space)
-        add_step(pretokenizer, (struct step){.kind = STEP_PREFIX_SPACE});
-    if (!use_regex)
+    struct span pattern = from->pattern;
+    *step = (struct step){.kind = from->kind, .behavior = from->behavior, .invert = from->invert};
+    if (step->kind == STEP_GPT2)
+        pattern = (struct span){gpt2_pattern, sizeof gpt2_pattern - 1};
+    if (!pattern.text)
         return true;
-    struct pattern *pattern = pattern_new(name, gpt2_pattern, sizeof gpt2_pattern - 1, false, error);
-    if (pattern)
-        add_step(pretokenizer, (struct step){.kind = STEP_SPLIT, .pattern = pattern});
-    return pattern != NULL;
+    step->pattern = pattern_new(name, pattern.text, pattern.size, from->literal, error);
+    return step->pattern != NULL;
 }
 
-static bool read_one(struct pretokenizer *pretokenizer, const char *name, const json_t *json, bool last,
-                     struct error *error) {
-    static const struct {
-        const char *type;
-        bool (*read)(struct pretokenizer *, const char *, const json_t *, struct error *);
-    } kinds[] = {{"Split", read_split}, {"Digits", read_digits}, {"ByteLevel", read_byte_level}};
-    const char *type = json_string_value(json_object_get(json, "type"));
-    if (!type)
-        return fail(error, "%s: a pre-tokenizer has no type", name);
-    if (pretokenizer->n_steps + 2 > PRETOKENIZE_MAX_STEPS)
-        return fail(error, "%s: more than %d pre-tokenizers", name, PRETOKENIZE_MAX_STEPS - 1);
-    if (last != (strcmp(type, "ByteLevel") == 0))
-        return fail(error, "%s: the pre-tokenizer %s, %s, is not supported", name, type,
-                    last ? "last where ByteLevel should be" : "not the last");
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(type, kinds[i].type) == 0)
-            return kinds[i].read(pretokenizer, name, json, error);
-    return fail(error, "%s: the pre-tokenizer %s is not supported", name, type);
-}
-
-bool pretokenizer_read(struct pretokenizer *pretokenizer, const char *name, const json_t *json,
-                       struct error *error) {
+bool pretokenizer_init(struct pretokenizer *pretokenizer, const char *name,
+                       const struct pretokenizer_step *steps, size_t count, struct error *error) {
     *pretokenizer = (struct pretokenizer){0};
-    const char *type = json_string_value(json_object_get(json, "type"));
-    if (!type || strcmp(type, "Sequence") != 0)
-        return read_one(pretokenizer, name, json, true, error);
-    const json_t *list = json_object_get(json, "pretokenizers");
-    size_t count = json_array_size(list);
-    if (count == 0)
-        return fail(error, "%s: the pre-tokenizer is an empty Sequence", name);
-    for (size_t i = 0; i < count; i++)
-        if (!read_one(pretokenizer, name, json_array_get(list, i), i + 1 == count, error))
+    for (size_t i = 0; i < count; i++) {
+        if (steps[i].kind == STEP_SPELL && i + 1 == count)
+            break; /* the vocabulary's business */
+        if (steps[i].kind > STEP_DIGITS && steps[i].kind != STEP_PREFIX_SPACE)
+            return fail(error, "%s: a pre-tokenizer is not supported", name);
+        if (!init_step(&pretokenizer->steps[pretokenizer->n_steps++], name, &steps[i], error))
             return false;
+    }
     return true;
 }
 
@@ -245,9 +160,11 @@ static bool run_step(struct run *run, size_t step, struct piece piece) {
     case STEP_DIGITS:
         return split_digits(&splitter) && splitter_flush(&splitter);
     case STEP_SPLIT:
+    case STEP_GPT2:
         return split(&splitter) && splitter_flush(&splitter);
+    default:
+        return false;
     }
-    return false;
 }
 
 bool pretokenize(const struct pretokenizer *pretokenizer, const char *text, size_t size,

@@ -1,26 +1,22 @@
-/* Cutting text into the words that are merged one by one: the pre_tokenizer of a tokenizer.json.
- *
- * Known are Split, Digits and ByteLevel, and Sequences of these that end in ByteLevel. */
+/* Cutting text into the words that are merged one by one: the pre-tokenizers of a description. */
 #ifndef INFER_TOKENIZER_PRETOKENIZE_H
 #define INFER_TOKENIZER_PRETOKENIZE_H
 
-#include "lib/json.h"
-
-#define PRETOKENIZE_MAX_STEPS 16
+#include "infer/tokenizer/description.h"
 
 struct pretokenizer {
     struct step {
-        enum step_kind { STEP_SPLIT, STEP_DIGITS, STEP_PREFIX_SPACE } kind;
-        enum behavior { ISOLATED, REMOVED, CONTIGUOUS, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT } behavior;
-        bool invert; /* the pattern finds words, not what stands between them */
-        struct pattern *pattern; /* of STEP_SPLIT */
-    } steps[PRETOKENIZE_MAX_STEPS];
+        enum pretokenizer_kind kind;
+        enum behavior behavior;
+        bool invert;
+        struct pattern *pattern; /* of STEP_SPLIT and STEP_GPT2 */
+    } steps[DESCRIPTION_MAX_STEPS];
     size_t n_steps;
 };
 
-/* `name` begins sentences and must outlive the pre-tokenizer. */
-bool pretokenizer_read(struct pretokenizer *pretokenizer, const char *name, const json_t *json,
-                       struct error *error);
+/* `name` begins sentences and must outlive the pre-tokenizer, which is to be freed also after a failure. */
+bool pretokenizer_init(struct pretokenizer *pretokenizer, const char *name,
+                       const struct pretokenizer_step *steps, size_t count, struct error *error);
 void pretokenizer_free(struct pretokenizer *pretokenizer);
 
 /* Called for each word, never an empty one, in order. */

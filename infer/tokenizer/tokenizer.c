@@ -2,14 +2,12 @@
 
 #include "infer/tokenizer/added_tokens.h"
 #include "infer/tokenizer/bpe.h"
-#include "infer/tokenizer/lists.h"
 #include "infer/tokenizer/pretokenize.h"
+#include "infer/tokenizer/tokenizer_json.h"
 #include "infer/tokenizer/unicode.h"
 #include "infer/utf8.h"
 
 #include <string.h>
-
-#define MAX_PREFIX 16
 
 struct tokenizer {
     struct arena arena;
@@ -21,39 +19,17 @@ struct tokenizer {
     struct matcher raw, normalized; /* those of `added` that are looked for in the text as it is, and after */
     enum normal_form form;
     struct pretokenizer pretokenizer;
-    uint32_t prefix[MAX_PREFIX];
+    uint32_t prefix[DESCRIPTION_MAX_AFFIX];
     size_t n_prefix;
 };
 
-/* ---- Reading tokenizer.json ---- */
+/* ---- Making one of a description ---- */
 
-static bool is_absent(const json_t *json) {
-    return !json || json_is_null(json);
-}
-
-static const char *type_of(const json_t *json) {
-    const char *type = json_string_value(json_object_get(json, "type"));
-    return type ? type : "";
-}
-
-static bool has_type(const json_t *json, const char *type) {
-    return strcmp(type_of(json), type) == 0;
-}
-
-static bool check_id(const struct tokenizer *t, const char *text, size_t size, uint64_t id,
-                     uint64_t vocab_size, struct error *error) {
-    return (id < vocab_size && id < UINT32_MAX) ||
+static bool check_id(const struct tokenizer *t, struct span text, uint64_t id, uint64_t limit,
+                     struct error *error) {
+    return (id < limit && id < UINT32_MAX) ||
            fail(error, "%s: the token '%.*s' has id %llu, the model's vocabulary ends at %llu", t->name,
-                (int)size, text, (unsigned long long)id, (unsigned long long)vocab_size);
-}
-
-static bool read_id(const struct tokenizer *t, const char *text, const json_t *json, uint64_t vocab_size,
-                    uint32_t *id, struct error *error) {
-    json_int_t value = json_integer_value(json);
-    *id = (uint32_t)value;
-    if (!json_is_integer(json) || value < 0)
-        return fail(error, "%s: the token '%s' has no id", t->name, text);
-    return check_id(t, text, strlen(text), (uint64_t)value, vocab_size, error);
+                (int)text.size, text.text, (unsigned long long)id, (unsigned long long)limit);
 }
 
 /* How much room the vocabulary needs; added tokens that are in the model's own count twice, which does no
@@ -65,42 +41,30 @@ struct extent {
     uint32_t size;
 };
 
-static bool extend(struct extent *extent, const char *text, size_t size, uint64_t id, struct error *error) {
-    if (!check_id(extent->tokenizer, text, size, id, extent->vocab_size, error))
+static bool extend(struct extent *extent, struct span text, uint64_t id, struct error *error) {
+    if (!check_id(extent->tokenizer, text, id, extent->vocab_size, error))
         return false;
     extent->count++;
-    extent->text_bytes += size;
+    extent->text_bytes += text.size;
     if (extent->size <= id)
         extent->size = (uint32_t)id + 1;
     return true;
 }
 
-static bool measure(const struct lists *lists, const json_t *added, struct extent *extent,
-                    struct error *error) {
-    const char *name = extent->tokenizer->name;
-    const struct listed_token *tokens = listed_tokens(lists);
-    const json_t *token;
-    size_t i;
-    if (lists->vocab.count > extent->vocab_size)
-        return fail(error, "%s: the tokenizer has %zu tokens, the model's vocabulary ends at %llu", name,
-                    lists->vocab.count, (unsigned long long)extent->vocab_size);
-    for (i = 0; i < lists->vocab.count; i++)
-        if (!extend(extent, tokens[i].text, tokens[i].size, tokens[i].id, error))
+static bool measure(const struct description *d, struct extent *extent, struct error *error) {
+    if (d->n_tokens > extent->vocab_size)
+        return fail(error, "%s: the tokenizer has %zu tokens, the model's vocabulary ends at %llu", d->name,
+                    d->n_tokens, (unsigned long long)extent->vocab_size);
+    for (size_t i = 0; i < d->n_tokens; i++)
+        if (!extend(extent, (struct span){d->tokens[i].text, d->tokens[i].size}, d->tokens[i].id, error))
             return false;
-    json_array_foreach(added, i, token) {
-        const json_t *content = json_object_get(token, "content");
-        const char *text = json_string_value(content);
-        uint32_t id;
-        if (!text || !*text)
-            return fail(error, "%s: the added token %zu has no content", name, i);
-        if (!read_id(extent->tokenizer, text, json_object_get(token, "id"), extent->vocab_size, &id, error) ||
-            !extend(extent, text, strlen(text), id, error))
+    for (size_t i = 0; i < d->n_added; i++)
+        if (!extend(extent, d->added[i].text, d->added[i].id, error))
             return false;
-    }
     return true;
 }
 
-static bool add_token(struct tokenizer *t, const struct listed_token *token, struct error *error) {
+static bool add_token(struct tokenizer *t, const struct described_token *token, struct error *error) {
     uint32_t id = (uint32_t)token->id, known;
     if (vocab_add(&t->vocab, id, token->text, token->size))
         return true;
@@ -119,10 +83,10 @@ static size_t block_of(size_t count, size_t begin) {
     return count - begin < BLOCK ? count - begin : BLOCK;
 }
 
-static bool add_tokens(struct tokenizer *t, const struct lists *lists, struct error *error) {
-    const struct listed_token *tokens = listed_tokens(lists);
-    for (size_t i = 0, n; i < lists->vocab.count; i += n) {
-        n = block_of(lists->vocab.count, i);
+static bool add_tokens(struct tokenizer *t, const struct description *d, struct error *error) {
+    const struct described_token *tokens = d->tokens;
+    for (size_t i = 0, n; i < d->n_tokens; i += n) {
+        n = block_of(d->n_tokens, i);
         for (size_t k = i; k < i + n; k++)
             vocab_expect(&t->vocab, tokens[k].text, tokens[k].size);
         for (size_t k = i; k < i + n; k++)
@@ -134,7 +98,7 @@ static bool add_tokens(struct tokenizer *t, const struct lists *lists, struct er
 
 /* Merges stand in the order of what they make, so this one makes what the one before does or the token behind
  * it. */
-static bool find_merge(const struct tokenizer *t, const struct listed_merge *listed, struct merge *merge,
+static bool find_merge(const struct tokenizer *t, const struct described_merge *listed, struct merge *merge,
                        uint32_t before, struct buffer *joined, struct error *error) {
     const char *const *texts = listed->texts;
     const size_t *sizes = listed->sizes;
@@ -149,7 +113,7 @@ static bool find_merge(const struct tokenizer *t, const struct listed_merge *lis
                 (size_t)merge->rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
 }
 
-static bool add_block(struct tokenizer *t, const struct listed_merge *listed, size_t first, size_t count,
+static bool add_block(struct tokenizer *t, const struct described_merge *listed, size_t first, size_t count,
                       uint32_t *before, struct buffer *joined, struct error *error) {
     struct merge merges[BLOCK];
     for (size_t i = 0; i < count; i++)
@@ -167,13 +131,13 @@ static bool add_block(struct tokenizer *t, const struct listed_merge *listed, si
     return true;
 }
 
-static bool add_merges(struct tokenizer *t, const struct lists *lists, struct error *error) {
+static bool add_merges(struct tokenizer *t, const struct description *d, struct error *error) {
     struct buffer joined = {0};
     uint32_t before = 0;
-    size_t count = lists->merges.count;
+    size_t count = d->n_merges;
     bool good = bpe_init(&t->bpe, &t->vocab, count, &t->arena, error);
     for (size_t i = 0; i < count && good; i += BLOCK)
-        good = add_block(t, listed_merges(lists) + i, i, block_of(count, i), &before, &joined, error);
+        good = add_block(t, d->merges + i, i, block_of(count, i), &before, &joined, error);
     buffer_free(&joined);
     return good;
 }
@@ -185,49 +149,26 @@ static bool lacks_bytes(const struct bpe *bpe) {
     return false;
 }
 
-/* Settings of the model that change ids. Where every byte is a token, nothing is unknown and nothing falls
- * back. */
-static bool read_model_settings(struct tokenizer *t, const json_t *model, struct error *error) {
-    static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
-    for (size_t i = 0; i < 2; i++) {
-        const json_t *affix = json_object_get(model, affixes[i]);
-        if (!is_absent(affix) && json_string_length(affix) != 0)
-            return fail(error, "%s: the tokenizer's %s '%s' is not supported", t->name, affixes[i],
-                        json_string_value(affix));
-    }
-    const json_t *dropout = json_object_get(model, "dropout"), *unk = json_object_get(model, "unk_token");
-    if (!is_absent(dropout) && !(json_is_number(dropout) && !(json_number_value(dropout) != 0)))
-        return fail(error, "%s: the tokenizer's dropout is not supported", t->name);
-    if (!is_absent(unk) && lacks_bytes(&t->bpe))
+/* Where every byte is a token, nothing is unknown and nothing falls back. */
+static bool read_model_settings(struct tokenizer *t, const struct description *d, struct error *error) {
+    if (d->unknown.text && lacks_bytes(&t->bpe))
         return fail(error, "%s: the tokenizer's unk_token is not supported where bytes lack a token",
                     t->name);
-    if (json_is_true(json_object_get(model, "byte_fallback")) && lacks_bytes(&t->bpe))
+    if (d->byte_fallback && lacks_bytes(&t->bpe))
         return fail(error, "%s: the tokenizer's byte_fallback is not supported", t->name);
-    t->bpe.ignore_merges = json_is_true(json_object_get(model, "ignore_merges"));
+    t->bpe.ignore_merges = d->ignore_merges;
     return true;
 }
 
 /* A Sequence of canonical normal forms is the last of them. */
-static bool read_normalizer(struct tokenizer *t, const json_t *json, struct error *error) {
-    static const struct {
-        const char *type;
-        enum normal_form form;
-    } forms[] = {{"NFC", FORM_NFC}, {"NFD", FORM_NFD}};
-    if (is_absent(json))
-        return true;
-    if (has_type(json, "Sequence")) {
-        const json_t *list = json_object_get(json, "normalizers");
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (!read_normalizer(t, json_array_get(list, i), error))
-                return false;
-        return true;
+static bool read_normalizers(struct tokenizer *t, const struct description *d, struct error *error) {
+    for (size_t i = 0; i < d->n_normalizers; i++) {
+        enum normalizer_kind kind = d->normalizers[i].kind;
+        if (kind != NORMALIZE_NFC && kind != NORMALIZE_NFD)
+            return fail(error, "%s: the normalizer is not supported", t->name);
+        t->form = kind == NORMALIZE_NFC ? FORM_NFC : FORM_NFD;
     }
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        if (has_type(json, forms[i].type)) {
-            t->form = forms[i].form;
-            return true;
-        }
-    return fail(error, "%s: the normalizer '%s' is not supported", t->name, type_of(json));
+    return true;
 }
 
 static bool keep_normalized(struct tokenizer *t, struct added_token *token, struct error *error) {
@@ -249,18 +190,11 @@ static bool check_added_id(const struct tokenizer *t, const char *text, uint32_t
                 text, stated, given);
 }
 
-static bool read_added_token(struct tokenizer *t, const json_t *json, uint32_t *next,
-                             struct added_token *token, struct error *error) {
-    const json_t *content = json_object_get(json, "content");
-    uint32_t id = (uint32_t)json_integer_value(json_object_get(json, "id")), known;
-    *token = (struct added_token){.text = json_string_value(content),
-                                  .size = json_string_length(content),
-                                  .id = id,
-                                  .special = json_is_true(json_object_get(json, "special")),
-                                  .normalized = json_is_true(json_object_get(json, "normalized")),
-                                  .single_word = json_is_true(json_object_get(json, "single_word")),
-                                  .lstrip = json_is_true(json_object_get(json, "lstrip")),
-                                  .rstrip = json_is_true(json_object_get(json, "rstrip"))};
+static bool add_added_token(struct tokenizer *t, const struct described_added_token *from, uint32_t *next,
+                            struct added_token *token, struct error *error) {
+    uint32_t id = (uint32_t)from->id, known;
+    *token = (struct added_token){from->text.text,  from->text.size,   id,           from->special,
+                                  from->normalized, from->single_word, from->lstrip, from->rstrip};
     bool in_model = vocab_find(&t->vocab, token->text, token->size, &known);
     if (!check_added_id(t, token->text, id, in_model ? known : (*next)++, error))
         return false;
@@ -277,102 +211,61 @@ static bool read_added_token(struct tokenizer *t, const json_t *json, uint32_t *
     return !token->normalized || keep_normalized(t, token, error);
 }
 
-static bool read_added_tokens(struct tokenizer *t, const json_t *list, uint32_t n_model,
-                              struct error *error) {
-    uint32_t next = n_model;
-    t->n_added = json_array_size(list);
+static bool add_added_tokens(struct tokenizer *t, const struct description *d, struct error *error) {
+    uint32_t next = (uint32_t)d->n_tokens;
+    t->n_added = d->n_added;
     t->added = ARENA_NEW(&t->arena, struct added_token, t->n_added + 1, error);
     for (size_t i = 0; t->added && i < t->n_added; i++)
-        if (!read_added_token(t, json_array_get(list, i), &next, &t->added[i], error))
+        if (!add_added_token(t, &d->added[i], &next, &t->added[i], error))
             return false;
     return t->added && matcher_init(&t->raw, t->name, t->added, t->n_added, false, &t->arena, error) &&
            matcher_init(&t->normalized, t->name, t->added, t->n_added, true, &t->arena, error);
 }
 
-static bool add_prefix(struct tokenizer *t, const char *text, const json_t *special_tokens,
+static bool keep_affix(const struct tokenizer *t, const uint64_t *from, size_t count, uint32_t *to,
                        struct error *error) {
-    const json_t *ids = json_object_get(json_object_get(special_tokens, text), "ids");
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        uint32_t id;
-        if (!read_id(t, text, json_array_get(ids, i), t->vocab.size, &id, error))
-            return false;
-        if (t->n_prefix == MAX_PREFIX)
-            return fail(error, "%s: the post-processor puts over %d tokens before a text", t->name,
-                        MAX_PREFIX);
-        t->prefix[t->n_prefix++] = id;
+    for (size_t i = 0; i < count; i++) {
+        if (from[i] >= t->vocab.size)
+            return fail(error, "%s: the post-processor adds the token %llu, the vocabulary ends at %u",
+                        t->name, (unsigned long long)from[i], t->vocab.size);
+        to[i] = (uint32_t)from[i];
     }
-    return ids || fail(error, "%s: the post-processor does not say the id of '%s'", t->name, text);
-}
-
-static bool read_template(struct tokenizer *t, const json_t *json, struct error *error) {
-    const json_t *single = json_object_get(json, "single"), *piece;
-    bool text_seen = false;
-    if (t->n_prefix > 0)
-        return fail(error, "%s: a post-processor of two templates is not supported", t->name);
-    for (size_t i = 0; i < json_array_size(single); i++) {
-        piece = json_array_get(single, i);
-        const char *special =
-            json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
-        if (special && text_seen)
-            return fail(error, "%s: the post-processor puts '%s' behind a text, which is not supported",
-                        t->name, special);
-        if (special && !add_prefix(t, special, json_object_get(json, "special_tokens"), error))
-            return false;
-        text_seen = text_seen || !special;
-    }
-    return text_seen || fail(error, "%s: the post-processor's template has no place for the text", t->name);
-}
-
-static bool read_post_processor(struct tokenizer *t, const json_t *json, struct error *error) {
-    if (is_absent(json) || has_type(json, "ByteLevel"))
-        return true;
-    if (has_type(json, "TemplateProcessing"))
-        return read_template(t, json, error);
-    if (!has_type(json, "Sequence"))
-        return fail(error, "%s: the post-processor '%s' is not supported", t->name, type_of(json));
-    const json_t *list = json_object_get(json, "processors");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (!read_post_processor(t, json_array_get(list, i), error))
-            return false;
     return true;
 }
 
-/* Truncation and padding are left alone, as transformers leaves them. */
-static bool read_all(struct tokenizer *t, const struct lists *lists, uint64_t vocab_size,
-                     struct error *error) {
-    const json_t *json = lists->rest, *model = json_object_get(json, "model"),
-                 *added = json_object_get(json, "added_tokens"), *decoder = json_object_get(json, "decoder");
-    struct extent extent = {.tokenizer = t, .vocab_size = vocab_size};
-    if (!has_type(model, "BPE"))
-        return fail(error, "%s: a tokenizer of type '%s' is not supported, only BPE is", t->name,
-                    type_of(model));
-    if (!lists->vocab.begin)
-        return fail(error, "%s: the tokenizer has no vocabulary", t->name);
-    if (!lists->merges.begin)
-        return fail(error, "%s: the tokenizer has no merges", t->name);
-    if (!has_type(decoder, "ByteLevel"))
-        return fail(error, "%s: the decoder '%s' is not supported, only ByteLevel is", t->name,
-                    type_of(decoder));
-    if (!measure(lists, added, &extent, error) ||
-        !vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error))
-        return false;
-    uint32_t n_model = (uint32_t)(extent.count - json_array_size(added));
-    return add_tokens(t, lists, error) && add_merges(t, lists, error) &&
-           read_model_settings(t, model, error) &&
-           read_normalizer(t, json_object_get(json, "normalizer"), error) &&
-           read_added_tokens(t, added, n_model, error) &&
-           pretokenizer_read(&t->pretokenizer, t->name, json_object_get(json, "pre_tokenizer"), error) &&
-           read_post_processor(t, json_object_get(json, "post_processor"), error);
+/* What descriptions can say and nothing below does yet. */
+static bool check_supported(const struct description *d, struct error *error) {
+    if (d->kind != MODEL_BPE)
+        return fail(error, "%s: a tokenizer of type 'Unigram' is not supported, only BPE is", d->name);
+    if (d->n_decoders != 1 || d->decoders[0].kind != DECODE_SPELLED)
+        return fail(error, "%s: only the decoder ByteLevel is supported", d->name);
+    if (d->n_pretokenizers == 0 || d->pretokenizers[d->n_pretokenizers - 1].kind != STEP_SPELL)
+        return fail(error, "%s: the last pre-tokenizer is not ByteLevel, which is not supported", d->name);
+    return d->n_suffix == 0 ||
+           fail(error, "%s: the post-processor puts tokens behind a text, which is not supported", d->name);
 }
 
-static struct tokenizer *make(const struct lists *lists, uint64_t vocab_size, struct error *error) {
+static bool build(struct tokenizer *t, const struct description *d, uint64_t vocab_size,
+                  struct error *error) {
+    struct extent extent = {.tokenizer = t, .vocab_size = vocab_size};
+    t->n_prefix = d->n_prefix;
+    return check_supported(d, error) && measure(d, &extent, error) &&
+           vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error) &&
+           add_tokens(t, d, error) && add_merges(t, d, error) && read_model_settings(t, d, error) &&
+           read_normalizers(t, d, error) && add_added_tokens(t, d, error) &&
+           pretokenizer_init(&t->pretokenizer, t->name, d->pretokenizers, d->n_pretokenizers, error) &&
+           keep_affix(t, d->prefix, d->n_prefix, t->prefix, error);
+}
+
+struct tokenizer *tokenizer_build(const struct description *description, uint64_t vocab_size,
+                                  struct error *error) {
     struct arena arena = {0};
     struct tokenizer *t = ARENA_NEW(&arena, struct tokenizer, 1, error);
     if (!t)
         return NULL;
     t->arena = arena;
-    t->name = arena_text(&t->arena, lists->name, strlen(lists->name), error);
-    if (t->name && read_all(t, lists, vocab_size, error))
+    t->name = arena_text(&t->arena, description->name, strlen(description->name), error);
+    if (t->name && build(t, description, vocab_size, error))
         return t;
     tokenizer_free(t);
     return NULL;
@@ -381,9 +274,14 @@ static struct tokenizer *make(const struct lists *lists, uint64_t vocab_size, st
 struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
                                 struct error *error) {
     struct lists lists;
+    struct description description;
+    struct arena arena = {0};
     if (!lists_open(&lists, name, json, size, error))
         return NULL;
-    struct tokenizer *t = make(&lists, vocab_size, error);
+    struct tokenizer *t = tokenizer_json_read(&description, &lists, &arena, error)
+                              ? tokenizer_build(&description, vocab_size, error)
+                              : NULL;
+    arena_free(&arena);
     lists_close(&lists);
     return t;
 }
