@@ -1,9 +1,7 @@
 /* Text to token ids and back, exactly as the Hugging Face tokenizer of the model does it.
  *
- * Byte-level BPE from tokenizer.json: normalizer (none, NFC, Sequence of these), pre-tokenizers (Sequence,
- * Split with any pattern PCRE2 takes, Digits, ByteLevel), merges in both spellings, ignore_merges, added and
- * special tokens with their flags, and the post-processor's BOS/EOS. Whatever would change ids and is not
- * known is refused by name, never ignored.
+ * BPE, of bytes or with SentencePiece's meta space, and unigram, from tokenizer.json; docs/tokenizers.md
+ * lists what is read. Whatever would change ids and is not known is refused by name, never ignored.
  *
  * Invalid UTF-8 in the input reads as U+FFFD, one for each maximal invalid part, as Python's errors="replace"
  * does. */
@@ -47,9 +45,13 @@ void tokens_free(struct tokens *tokens);
 /* Tokens that the post-processor puts before a text (BOS for Llama 3; none for most others). */
 const uint32_t *tokenizer_prefix(const struct tokenizer *tokenizer, size_t *count);
 
-/* The bytes of one token; perhaps part of a character. Added tokens give their own text, ids not in use none.
- */
+/* Tokens that it puts behind (EOS for T5). A text that is to be continued goes without. */
+const uint32_t *tokenizer_suffix(const struct tokenizer *tokenizer, size_t *count);
+
+/* The bytes of one token within a text; perhaps part of a character. Ids not in use have none. */
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size);
+/* The same of the first token of a text, which with some tokenizers (Llama 2) loses a space. */
+const char *tokenizer_first_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size);
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id);
 /* The id of an added token or a vocabulary entry by its exact text; false if there is none. */
 bool tokenizer_id(const struct tokenizer *tokenizer, const char *text, uint32_t *id);

@@ -49,6 +49,13 @@ size_t utf8_next(const char *text, uint32_t *code) {
     return 4;
 }
 
+size_t utf8_last(const char *text, size_t end, uint32_t *code) {
+    size_t begin = end - 1;
+    while (((uint8_t)text[begin] & 0xc0) == 0x80)
+        begin--;
+    return utf8_next(text + begin, code);
+}
+
 size_t utf8_decode(const char *text, size_t size, uint32_t *code, bool *well_formed) {
     size_t missing, length = subpart((const uint8_t *)text, size, &missing);
     *well_formed = missing == 0 && (length > 1 || (uint8_t)text[0] < 0x80);

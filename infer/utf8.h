@@ -15,6 +15,9 @@ size_t utf8_decode(const char *text, size_t size, uint32_t *code, bool *well_for
 /* The same where the text is known to be well-formed. */
 size_t utf8_next(const char *text, uint32_t *code);
 
+/* The same for the character that ends at `end`, not 0. */
+size_t utf8_last(const char *text, size_t end, uint32_t *code);
+
 /* Writes 1 to 4 bytes and returns how many. */
 size_t utf8_encode(uint32_t code, char out[4]);
 

@@ -69,46 +69,17 @@ static uint32_t longest(const struct matcher *matcher, const char *text, size_t 
     return found;
 }
 
-/* The character that ends at `end`. */
-static uint32_t character_before(const char *text, size_t end, size_t *begin) {
-    uint32_t code;
-    *begin = end - 1;
-    while (((uint8_t)text[*begin] & 0xc0) == 0x80)
-        (*begin)--;
-    utf8_next(text + *begin, &code);
-    return code;
-}
-
 static bool stands_alone(const char *text, size_t size, size_t begin, size_t end) {
-    size_t unused;
-    uint32_t behind;
-    if (begin > 0 && is_word(character_before(text, begin, &unused)))
-        return false;
+    uint32_t code;
+    if (begin > 0) {
+        utf8_last(text, begin, &code);
+        if (is_word(code))
+            return false;
+    }
     if (end == size)
         return true;
-    utf8_next(text + end, &behind);
-    return !is_word(behind);
-}
-
-static size_t without_space_before(const char *text, size_t end, size_t floor) {
-    while (end > floor) {
-        size_t begin;
-        if (!is_white_space(character_before(text, end, &begin)))
-            break;
-        end = begin;
-    }
-    return end;
-}
-
-static size_t with_space_behind(const char *text, size_t size, size_t end) {
-    while (end < size) {
-        uint32_t code;
-        size_t length = utf8_next(text + end, &code);
-        if (!is_white_space(code))
-            break;
-        end += length;
-    }
-    return end;
+    utf8_next(text + end, &code);
+    return !is_word(code);
 }
 
 /* Plain bytes within a match: none, some or all. */
@@ -140,9 +111,9 @@ bool matcher_split(const struct matcher *matcher, const struct added_token *toke
         if (kind != OPEN || (token->single_word && !stands_alone(text, size, begin, end)))
             continue;
         if (token->lstrip)
-            begin = without_space_before(text, begin, done);
-        if (token->rstrip)
-            end = with_space_behind(text, size, end);
+            begin = without_white_space_behind(text, done, begin);
+        if (token->rstrip) /* a token within what the one before took along ends where that ends */
+            end = end < done ? done : end + white_space_before(text + end, size - end);
         if (done < begin &&
             !section(context, text + done, begin - done, plain ? plain + done : NULL, NULL, error))
             return false;

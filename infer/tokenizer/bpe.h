@@ -4,26 +4,30 @@
 #define INFER_TOKENIZER_BPE_H
 
 #include "infer/tokenizer.h"
+#include "infer/tokenizer/description.h"
 #include "infer/tokenizer/vocab.h"
-
-#define BPE_NO_TOKEN UINT32_MAX
 
 struct bpe {
     const struct vocab *vocab;
-    bool ignore_merges; /* a word that is in the vocabulary is that token, whatever the merges say */
-    uint32_t
-        byte_tokens[256]; /* BPE_NO_TOKEN: the vocabulary lacks the byte, which then drops out of a word */
+    bool spelled; /* a word is bytes that the vocabulary spells; otherwise it is text as the vocabulary has it
+                   */
+    bool ignore_merges, fuse_unknown;
+    bool byte_fallback;
+    uint32_t unknown; /* NO_TOKEN: what has no token drops out of a word */
+    uint32_t single[256]; /* tokens of bytes where spelled; otherwise of characters of one byte */
+    uint32_t fallback[256]; /* <0x00> and so on */
     struct merge *merges; /* hash table by pair */
     size_t n_slots; /* a power of two, at least one and a half times the merges */
 };
 
 struct merge {
-    uint32_t left, right; /* both BPE_NO_TOKEN where the slot is empty */
+    uint32_t left, right; /* both NO_TOKEN where the slot is empty */
     uint32_t rank, result;
 };
 
-bool bpe_init(struct bpe *bpe, const struct vocab *vocab, size_t n_merges, struct arena *arena,
-              struct error *error);
+/* The vocabulary holds the model's own tokens alone as yet. */
+bool bpe_init(struct bpe *bpe, const struct vocab *vocab, const struct description *description, bool spelled,
+              struct arena *arena, struct error *error);
 
 /* The merge of two tokens at a rank; the last one given for a pair counts. `n_merges` was said to bpe_init.
  */

@@ -1,5 +1,7 @@
 #include "infer/tokenizer/pattern.h"
 
+#include "infer/utf8.h"
+
 #include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -318,8 +320,9 @@ void pattern_scratch_free(struct pattern_scratch *scratch) {
     memory_free(scratch);
 }
 
-bool pattern_find(const struct pattern *pattern, const char *text, size_t size, size_t from,
-                  struct pattern_scratch *scratch, size_t *begin, size_t *end, struct error *error) {
+/* The first match that begins at `from` or behind; *begin == size + 1 where there is none. */
+static bool find(const struct pattern *pattern, const char *text, size_t size, size_t from,
+                 struct pattern_scratch *scratch, size_t *begin, size_t *end, struct error *error) {
     int found = pcre2_match(pattern->code, (PCRE2_SPTR)text, size, from, PCRE2_NO_UTF_CHECK, scratch->data,
                             scratch->context);
     if (found == PCRE2_ERROR_NOMATCH) {
@@ -336,4 +339,26 @@ bool pattern_find(const struct pattern *pattern, const char *text, size_t size, 
     *begin = ends[0];
     *end = ends[1];
     return true;
+}
+
+bool pattern_each(const struct pattern *pattern, const char *text, size_t size,
+                  struct pattern_scratch *scratch, match_fn *found, void *context, struct error *error) {
+    size_t done = 0, from = 0, begin, end;
+    bool matched = false;
+    while (from <= size) {
+        if (!find(pattern, text, size, from, scratch, &begin, &end, error))
+            return false;
+        if (begin > size)
+            break;
+        if (begin == end && matched && end == done) {
+            uint32_t code;
+            from += from < size ? utf8_next(text + from, &code) : 1;
+            continue;
+        }
+        if ((begin > done && !found(context, done, begin, false)) || !found(context, begin, end, true))
+            return false;
+        done = from = end;
+        matched = true;
+    }
+    return done == size || found(context, done, size, false);
 }

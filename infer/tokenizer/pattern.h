@@ -22,9 +22,12 @@ struct pattern_scratch;
 struct pattern_scratch *pattern_scratch_new(struct error *error);
 void pattern_scratch_free(struct pattern_scratch *scratch); /* NULL is fine */
 
-/* Finds the first match that begins at `from` or behind. *begin == size + 1 where there is none. The text is
- * well-formed UTF-8. A pattern that backtracks without end gives up with a sentence. */
-bool pattern_find(const struct pattern *pattern, const char *text, size_t size, size_t from,
-                  struct pattern_scratch *scratch, size_t *begin, size_t *end, struct error *error);
+/* Called for what matches and for what lies between, in order; empty matches come too. */
+typedef bool match_fn(void *context, size_t begin, size_t end, bool match);
+
+/* Finds all matches in a well-formed text. An empty match right behind another does not count. False where
+ * the call said so, or where a pattern that backtracks without end gave up, with a sentence. */
+bool pattern_each(const struct pattern *pattern, const char *text, size_t size,
+                  struct pattern_scratch *scratch, match_fn *found, void *context, struct error *error);
 
 #endif

@@ -2,9 +2,12 @@
 
 #include "infer/tokenizer/pattern.h"
 #include "infer/tokenizer/unicode.h"
+#include "infer/tokenizer/vocab.h"
 #include "infer/utf8.h"
 
 #include <string.h>
+
+#define GROWTH_LIMIT 16u /* how many times as long as the text a piece of it may become */
 
 /* ---- Making ---- */
 
@@ -15,26 +18,32 @@ static const char gpt2_pattern[] =
 static bool init_step(struct step *step, const char *name, const struct pretokenizer_step *from,
                       struct error *error) {
     struct span pattern = from->pattern;
-    *step = (struct step){.kind = from->kind, .behavior = from->behavior, .invert = from->invert};
+    *step = (struct step){.kind = from->kind,
+                          .behavior = from->behavior,
+                          .invert = from->invert,
+                          .literal = from->literal || from->kind == STEP_METASPACE,
+                          .scheme = from->scheme,
+                          .split = from->split};
     if (step->kind == STEP_GPT2)
         pattern = (struct span){gpt2_pattern, sizeof gpt2_pattern - 1};
     if (!pattern.text)
         return true;
-    step->pattern = pattern_new(name, pattern.text, pattern.size, from->literal, error);
+    if (step->kind == STEP_METASPACE) {
+        if (pattern.size >= sizeof step->replacement)
+            return fail(error, "%s: Metaspace's replacement '%s' is not one character", name, pattern.text);
+        memcpy(step->replacement, pattern.text, pattern.size);
+        step->behavior = MERGED_WITH_NEXT;
+    }
+    step->pattern = pattern_new(name, pattern.text, pattern.size, step->literal, error);
     return step->pattern != NULL;
 }
 
 bool pretokenizer_init(struct pretokenizer *pretokenizer, const char *name,
                        const struct pretokenizer_step *steps, size_t count, struct error *error) {
     *pretokenizer = (struct pretokenizer){0};
-    for (size_t i = 0; i < count; i++) {
-        if (steps[i].kind == STEP_SPELL && i + 1 == count)
-            break; /* the vocabulary's business */
-        if (steps[i].kind > STEP_DIGITS && steps[i].kind != STEP_PREFIX_SPACE)
-            return fail(error, "%s: a pre-tokenizer is not supported", name);
+    for (size_t i = 0; i < count; i++)
         if (!init_step(&pretokenizer->steps[pretokenizer->n_steps++], name, &steps[i], error))
             return false;
-    }
     return true;
 }
 
@@ -48,6 +57,7 @@ void pretokenizer_free(struct pretokenizer *pretokenizer) {
 struct run {
     const struct pretokenizer *pretokenizer;
     struct pretokenizer_scratch *scratch;
+    uint64_t size_limit; /* of a piece */
     word_fn *word;
     void *context;
     struct error *error;
@@ -57,6 +67,7 @@ struct run {
 struct piece {
     const char *text, *alike;
     size_t size;
+    bool first; /* nothing of the whole text stands before it */
 };
 
 static bool run_step(struct run *run, size_t step, struct piece piece);
@@ -76,10 +87,12 @@ static bool splitter_flush(struct splitter *s) {
     if (!s->pending || s->begin == s->end || removed)
         return true;
     return run_step(s->run, s->step + 1,
-                    (struct piece){s->whole.text + s->begin, s->whole.alike + s->begin, s->end - s->begin});
+                    (struct piece){s->whole.text + s->begin, s->whole.alike + s->begin, s->end - s->begin,
+                                   s->whole.first && s->begin == 0});
 }
 
-static bool splitter_take(struct splitter *s, size_t begin, size_t end, bool match) {
+static bool splitter_take(void *context, size_t begin, size_t end, bool match) {
+    struct splitter *s = context;
     const struct step *step = &s->run->pretokenizer->steps[s->step];
     match = match != step->invert;
     bool joins = s->pending && ((step->behavior == CONTIGUOUS && match == s->match) ||
@@ -96,91 +109,154 @@ static bool splitter_take(struct splitter *s, size_t begin, size_t end, bool mat
     return true;
 }
 
-/* As Oniguruma's find_iter: an empty match right behind another match does not count. */
-static bool split(struct splitter *s) {
-    const struct pattern *pattern = s->run->pretokenizer->steps[s->step].pattern;
-    struct pattern_scratch *scratch = s->run->scratch->patterns;
-    size_t size = s->whole.size, done = 0, from = 0, begin, end;
-    bool matched = false;
-    while (from <= size) {
-        if (!pattern_find(pattern, s->whole.alike, size, from, scratch, &begin, &end, s->run->error))
-            return false;
-        if (begin > size)
-            break;
-        if (begin == end && matched && end == done) {
-            uint32_t code;
-            from += from < size ? utf8_next(s->whole.text + from, &code) : 1;
-            continue;
-        }
-        if ((begin > done && !splitter_take(s, done, begin, false)) || !splitter_take(s, begin, end, true))
-            return false;
-        done = from = end;
-        matched = true;
-    }
-    return done == size || splitter_take(s, done, size, false);
+static bool split_at_pattern(struct run *run, size_t i, struct piece piece) {
+    const struct step *step = &run->pretokenizer->steps[i];
+    struct splitter splitter = {.run = run, .step = i, .whole = piece};
+    return pattern_each(step->pattern, step->literal ? piece.text : piece.alike, piece.size,
+                        run->scratch->patterns, splitter_take, &splitter, run->error) &&
+           splitter_flush(&splitter);
 }
 
-static bool split_digits(struct splitter *s) {
+static bool split_at(struct run *run, size_t step, struct piece piece, bool (*is)(uint32_t code)) {
+    struct splitter splitter = {.run = run, .step = step, .whole = piece};
     size_t done = 0;
-    for (size_t i = 0; i < s->whole.size;) {
+    for (size_t i = 0; i < piece.size;) {
         uint32_t code;
-        size_t length = utf8_next(s->whole.text + i, &code);
-        if (is_numeric(code)) {
-            if ((i > done && !splitter_take(s, done, i, false)) || !splitter_take(s, i, i + length, true))
+        size_t length = utf8_next(piece.text + i, &code);
+        if (is(code)) {
+            if ((i > done && !splitter_take(&splitter, done, i, false)) ||
+                !splitter_take(&splitter, i, i + length, true))
                 return false;
             done = i + length;
         }
         i += length;
     }
-    return done == s->whole.size || splitter_take(s, done, s->whole.size, false);
+    return (done == piece.size || splitter_take(&splitter, done, piece.size, false)) &&
+           splitter_flush(&splitter);
 }
 
-static const char *with_space(const char *text, size_t size, struct buffer *to, struct error *error) {
+static bool split_at_digits(struct run *run, size_t step, struct piece piece) {
+    return split_at(run, step, piece, is_numeric);
+}
+
+static bool split_at_punctuation(struct run *run, size_t step, struct piece piece) {
+    return split_at(run, step, piece, is_punctuation);
+}
+
+static bool split_at_white_space(struct run *run, size_t step, struct piece piece) {
+    return split_at(run, step, piece, is_white_space);
+}
+
+/* \w+ and [^\w\s]+ */
+static bool split_in_words(struct run *run, size_t step, struct piece piece) {
+    enum { SPACE, WORD, OTHER } kind = SPACE, last = SPACE;
+    struct splitter splitter = {.run = run, .step = step, .whole = piece};
+    size_t begin = 0;
+    for (size_t i = 0; i < piece.size;) {
+        uint32_t code;
+        size_t length = utf8_next(piece.text + i, &code);
+        kind = is_white_space(code) ? SPACE : is_word(code) ? WORD : OTHER;
+        if (kind != last && begin < i && !splitter_take(&splitter, begin, i, last == SPACE))
+            return false;
+        begin = kind != last ? i : begin;
+        last = kind;
+        i += length;
+    }
+    return splitter_take(&splitter, begin, piece.size, last == SPACE) && splitter_flush(&splitter);
+}
+
+/* The piece that a step has put in its own buffer. */
+static bool run_made(struct run *run, size_t step, struct piece *piece) {
+    const struct buffer *made = &run->scratch->made[step];
+    if (made->size > run->size_limit)
+        return fail(run->error, "the pre-tokenizers make a piece of %zu bytes, over %u times the text",
+                    made->size, GROWTH_LIMIT);
+    piece->text = made->data;
+    piece->size = made->size;
+    piece->alike = unicode_alike(piece->text, piece->size, &run->scratch->made_alike[step], run->error);
+    return piece->alike != NULL;
+}
+
+static bool add_prefix_space(struct run *run, size_t step, struct piece piece) {
+    struct buffer *to = &run->scratch->made[step];
     to->size = 0;
-    return buffer_append(to, " ", 1, error) && buffer_append(to, text, size, error) ? to->data : NULL;
-}
-
-static bool prefix_space(struct run *run, size_t step, struct piece piece) {
     if (piece.text[0] == ' ')
         return run_step(run, step + 1, piece);
-    struct piece prefixed = {.size = piece.size + 1};
-    prefixed.text = with_space(piece.text, piece.size, &run->scratch->prefixed, run->error);
-    prefixed.alike = with_space(piece.alike, piece.size, &run->scratch->prefixed_alike, run->error);
-    return prefixed.text && prefixed.alike && run_step(run, step + 1, prefixed);
+    return buffer_append(to, " ", 1, run->error) && buffer_append(to, piece.text, piece.size, run->error) &&
+           run_made(run, step, &piece) && run_step(run, step + 1, piece);
+}
+
+/* The text with `by` for each space. */
+static bool replace_spaces(struct buffer *to, struct piece piece, const char *by, struct error *error) {
+    for (size_t done = 0; done < piece.size;) {
+        const char *space = memchr(piece.text + done, ' ', piece.size - done);
+        size_t end = space ? (size_t)(space - piece.text) : piece.size;
+        if (!buffer_append(to, piece.text + done, end - done, error) ||
+            (space && !buffer_append(to, by, strlen(by), error)))
+            return false;
+        done = end + 1;
+    }
+    return true;
+}
+
+static bool run_metaspace(struct run *run, size_t i, struct piece piece) {
+    const struct step *step = &run->pretokenizer->steps[i];
+    struct buffer *to = &run->scratch->made[i];
+    size_t length = strlen(step->replacement);
+    bool there =
+        piece.text[0] == ' ' || (piece.size >= length && memcmp(piece.text, step->replacement, length) == 0);
+    bool wanted = step->scheme == PREPEND_ALWAYS || (step->scheme == PREPEND_FIRST && piece.first);
+    to->size = 0;
+    return (there || !wanted || buffer_append(to, step->replacement, length, run->error)) &&
+           replace_spaces(to, piece, step->replacement, run->error) && run_made(run, i, &piece) &&
+           (step->split ? split_at_pattern(run, i, piece) : run_step(run, i + 1, piece));
+}
+
+static bool run_spell(struct run *run, size_t step, struct piece piece) {
+    struct buffer *to = &run->scratch->made[step];
+    to->size = 0;
+    char *room = buffer_reserve(to, 2 * piece.size, run->error);
+    if (!room)
+        return false;
+    to->size = vocab_spell(piece.text, piece.size, room);
+    return run_made(run, step, &piece) && run_step(run, step + 1, piece);
 }
 
 /* Recursion is as deep as there are steps. */
 static bool run_step(struct run *run, size_t step, struct piece piece) {
+    static bool (*const runs[N_STEPS])(struct run *, size_t, struct piece) = {
+        [STEP_SPLIT] = split_at_pattern,
+        [STEP_GPT2] = split_at_pattern,
+        [STEP_DIGITS] = split_at_digits,
+        [STEP_PUNCTUATION] = split_at_punctuation,
+        [STEP_WHITESPACE] = split_in_words,
+        [STEP_WHITESPACE_SPLIT] = split_at_white_space,
+        [STEP_PREFIX_SPACE] = add_prefix_space,
+        [STEP_METASPACE] = run_metaspace,
+        [STEP_SPELL] = run_spell,
+    };
     if (step == run->pretokenizer->n_steps)
         return run->word(run->context, piece.text, piece.size, run->error);
-    struct splitter splitter = {.run = run, .step = step, .whole = piece};
-    switch (run->pretokenizer->steps[step].kind) {
-    case STEP_PREFIX_SPACE:
-        return prefix_space(run, step, piece);
-    case STEP_DIGITS:
-        return split_digits(&splitter) && splitter_flush(&splitter);
-    case STEP_SPLIT:
-    case STEP_GPT2:
-        return split(&splitter) && splitter_flush(&splitter);
-    default:
-        return false;
-    }
+    return runs[run->pretokenizer->steps[step].kind](run, step, piece);
 }
 
-bool pretokenize(const struct pretokenizer *pretokenizer, const char *text, size_t size,
+bool pretokenize(const struct pretokenizer *pretokenizer, const char *text, size_t size, bool first,
                  struct pretokenizer_scratch *scratch, word_fn *word, void *context, struct error *error) {
     if (size == 0)
         return true;
     if (!scratch->patterns && !(scratch->patterns = pattern_scratch_new(error)))
         return false;
-    struct run run = {pretokenizer, scratch, word, context, error};
-    struct piece piece = {text, unicode_alike(text, size, &scratch->alike, error), size};
+    struct run run = {pretokenizer, scratch, GROWTH_LIMIT * (uint64_t)size + GROWTH_LIMIT,
+                      word,         context, error};
+    struct piece piece = {text, unicode_alike(text, size, &scratch->alike, error), size, first};
     return piece.alike && run_step(&run, 0, piece);
 }
 
 void pretokenizer_scratch_free(struct pretokenizer_scratch *scratch) {
     pattern_scratch_free(scratch->patterns);
     buffer_free(&scratch->alike);
-    buffer_free(&scratch->prefixed);
-    buffer_free(&scratch->prefixed_alike);
+    for (size_t i = 0; i < DESCRIPTION_MAX_STEPS; i++) {
+        buffer_free(&scratch->made[i]);
+        buffer_free(&scratch->made_alike[i]);
+    }
 }

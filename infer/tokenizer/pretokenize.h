@@ -1,4 +1,4 @@
-/* Cutting text into the words that are merged one by one: the pre-tokenizers of a description. */
+/* Cutting text into the words that the model encodes one by one: the pre-tokenizers of a description. */
 #ifndef INFER_TOKENIZER_PRETOKENIZE_H
 #define INFER_TOKENIZER_PRETOKENIZE_H
 
@@ -8,8 +8,11 @@ struct pretokenizer {
     struct step {
         enum pretokenizer_kind kind;
         enum behavior behavior;
-        bool invert;
-        struct pattern *pattern; /* of STEP_SPLIT and STEP_GPT2 */
+        bool invert, literal;
+        struct pattern *pattern; /* NULL where the step needs none */
+        enum prepend_scheme scheme;
+        bool split;
+        char replacement[5]; /* of STEP_METASPACE, one character */
     } steps[DESCRIPTION_MAX_STEPS];
     size_t n_steps;
 };
@@ -25,12 +28,13 @@ typedef bool word_fn(void *context, const char *word, size_t size, struct error 
 /* Working memory that calls share, one for each thread. */
 struct pretokenizer_scratch {
     struct pattern_scratch *patterns; /* made when first needed */
-    struct buffer alike, prefixed, prefixed_alike;
+    struct buffer alike;
+    struct buffer made[DESCRIPTION_MAX_STEPS], made_alike[DESCRIPTION_MAX_STEPS]; /* by a step, a piece */
 };
 void pretokenizer_scratch_free(struct pretokenizer_scratch *scratch);
 
-/* `text` is well-formed UTF-8. */
-bool pretokenize(const struct pretokenizer *pretokenizer, const char *text, size_t size,
+/* `text` is well-formed UTF-8, and `first` where nothing stands before it. */
+bool pretokenize(const struct pretokenizer *pretokenizer, const char *text, size_t size, bool first,
                  struct pretokenizer_scratch *scratch, word_fn *word, void *context, struct error *error);
 
 #endif

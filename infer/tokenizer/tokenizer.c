@@ -2,9 +2,11 @@
 
 #include "infer/tokenizer/added_tokens.h"
 #include "infer/tokenizer/bpe.h"
+#include "infer/tokenizer/decoder.h"
+#include "infer/tokenizer/normalizer.h"
 #include "infer/tokenizer/pretokenize.h"
 #include "infer/tokenizer/tokenizer_json.h"
-#include "infer/tokenizer/unicode.h"
+#include "infer/tokenizer/unigram.h"
 #include "infer/utf8.h"
 
 #include <string.h>
@@ -13,14 +15,18 @@ struct tokenizer {
     struct arena arena;
     const char *name;
     struct vocab vocab;
+    enum model_kind kind;
     struct bpe bpe;
+    struct unigram unigram;
     struct added_token *added;
     size_t n_added;
     struct matcher raw, normalized; /* those of `added` that are looked for in the text as it is, and after */
-    enum normal_form form;
+    bool special_normalized; /* some of the latter are special: what is plain must stay known */
+    struct normalizer normalizer;
     struct pretokenizer pretokenizer;
-    uint32_t prefix[DESCRIPTION_MAX_AFFIX];
-    size_t n_prefix;
+    struct decoder decoder;
+    uint32_t prefix[DESCRIPTION_MAX_AFFIX], suffix[DESCRIPTION_MAX_AFFIX];
+    size_t n_prefix, n_suffix;
 };
 
 /* ---- Making one of a description ---- */
@@ -135,50 +141,37 @@ static bool add_merges(struct tokenizer *t, const struct description *d, struct 
     struct buffer joined = {0};
     uint32_t before = 0;
     size_t count = d->n_merges;
-    bool good = bpe_init(&t->bpe, &t->vocab, count, &t->arena, error);
+    bool good = true;
     for (size_t i = 0; i < count && good; i += BLOCK)
         good = add_block(t, d->merges + i, i, block_of(count, i), &before, &joined, error);
     buffer_free(&joined);
     return good;
 }
 
-static bool lacks_bytes(const struct bpe *bpe) {
-    for (size_t byte = 0; byte < 256; byte++)
-        if (bpe->byte_tokens[byte] == BPE_NO_TOKEN)
-            return true;
-    return false;
-}
-
-/* Where every byte is a token, nothing is unknown and nothing falls back. */
-static bool read_model_settings(struct tokenizer *t, const struct description *d, struct error *error) {
-    if (d->unknown.text && lacks_bytes(&t->bpe))
-        return fail(error, "%s: the tokenizer's unk_token is not supported where bytes lack a token",
-                    t->name);
-    if (d->byte_fallback && lacks_bytes(&t->bpe))
-        return fail(error, "%s: the tokenizer's byte_fallback is not supported", t->name);
-    t->bpe.ignore_merges = d->ignore_merges;
-    return true;
-}
-
-/* A Sequence of canonical normal forms is the last of them. */
-static bool read_normalizers(struct tokenizer *t, const struct description *d, struct error *error) {
-    for (size_t i = 0; i < d->n_normalizers; i++) {
-        enum normalizer_kind kind = d->normalizers[i].kind;
-        if (kind != NORMALIZE_NFC && kind != NORMALIZE_NFD)
-            return fail(error, "%s: the normalizer is not supported", t->name);
-        t->form = kind == NORMALIZE_NFC ? FORM_NFC : FORM_NFD;
-    }
-    return true;
+/* Where ByteLevel is the last pre-tokenizer, words stay bytes and BPE does the spelling. */
+static bool make_model(struct tokenizer *t, const struct description *d, struct error *error) {
+    size_t n = d->n_pretokenizers;
+    bool spelled = d->kind == MODEL_BPE && n > 0 && d->pretokenizers[n - 1].kind == STEP_SPELL;
+    t->kind = d->kind;
+    if (!pretokenizer_init(&t->pretokenizer, t->name, d->pretokenizers, n - spelled, error))
+        return false;
+    return d->kind == MODEL_BPE
+               ? bpe_init(&t->bpe, &t->vocab, d, spelled, &t->arena, error) && add_merges(t, d, error)
+               : unigram_init(&t->unigram, &t->vocab, d, &t->arena, error);
 }
 
 static bool keep_normalized(struct tokenizer *t, struct added_token *token, struct error *error) {
+    struct normalizer_scratch scratch = {0};
     struct buffer normal = {0};
-    bool good = unicode_normalize(t->form, token->text, token->size, &normal, error);
+    bool good = normalize(&t->normalizer, token->text, token->size, true, true, &scratch, &normal, error);
+    if (good && normal.size == 0)
+        good = fail(error, "%s: the added token '%s' is nothing in normal form", t->name, token->text);
     if (good) {
         token->text = arena_text(&t->arena, normal.data, normal.size, error);
         token->size = normal.size;
     }
     buffer_free(&normal);
+    normalizer_scratch_free(&scratch);
     return good && token->text;
 }
 
@@ -208,6 +201,7 @@ static bool add_added_token(struct tokenizer *t, const struct described_added_to
     entry->special = token->special;
     entry->bytes = token->text = entry->text;
     entry->bytes_size = entry->text_size;
+    t->special_normalized = t->special_normalized || (token->special && token->normalized);
     return !token->normalized || keep_normalized(t, token, error);
 }
 
@@ -233,28 +227,20 @@ static bool keep_affix(const struct tokenizer *t, const uint64_t *from, size_t c
     return true;
 }
 
-/* What descriptions can say and nothing below does yet. */
-static bool check_supported(const struct description *d, struct error *error) {
-    if (d->kind != MODEL_BPE)
-        return fail(error, "%s: a tokenizer of type 'Unigram' is not supported, only BPE is", d->name);
-    if (d->n_decoders != 1 || d->decoders[0].kind != DECODE_SPELLED)
-        return fail(error, "%s: only the decoder ByteLevel is supported", d->name);
-    if (d->n_pretokenizers == 0 || d->pretokenizers[d->n_pretokenizers - 1].kind != STEP_SPELL)
-        return fail(error, "%s: the last pre-tokenizer is not ByteLevel, which is not supported", d->name);
-    return d->n_suffix == 0 ||
-           fail(error, "%s: the post-processor puts tokens behind a text, which is not supported", d->name);
-}
-
 static bool build(struct tokenizer *t, const struct description *d, uint64_t vocab_size,
                   struct error *error) {
     struct extent extent = {.tokenizer = t, .vocab_size = vocab_size};
+    t->vocab.name = t->name;
     t->n_prefix = d->n_prefix;
-    return check_supported(d, error) && measure(d, &extent, error) &&
+    t->n_suffix = d->n_suffix;
+    return decoder_check(d, &t->vocab.spelled, error) && measure(d, &extent, error) &&
            vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error) &&
-           add_tokens(t, d, error) && add_merges(t, d, error) && read_model_settings(t, d, error) &&
-           read_normalizers(t, d, error) && add_added_tokens(t, d, error) &&
-           pretokenizer_init(&t->pretokenizer, t->name, d->pretokenizers, d->n_pretokenizers, error) &&
-           keep_affix(t, d->prefix, d->n_prefix, t->prefix, error);
+           add_tokens(t, d, error) && make_model(t, d, error) &&
+           normalizer_init(&t->normalizer, t->name, d->normalizers, d->n_normalizers, &t->arena, error) &&
+           add_added_tokens(t, d, error) &&
+           (t->vocab.spelled || decoder_apply(&t->decoder, &t->vocab, d, &t->arena, error)) &&
+           keep_affix(t, d->prefix, d->n_prefix, t->prefix, error) &&
+           keep_affix(t, d->suffix, d->n_suffix, t->suffix, error);
 }
 
 struct tokenizer *tokenizer_build(const struct description *description, uint64_t vocab_size,
@@ -289,6 +275,8 @@ struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size,
 void tokenizer_free(struct tokenizer *t) {
     if (!t)
         return;
+    unigram_free(&t->unigram);
+    normalizer_free(&t->normalizer);
     pretokenizer_free(&t->pretokenizer);
     struct arena arena = t->arena; /* which t is in */
     arena_free(&arena);
@@ -299,15 +287,20 @@ void tokenizer_free(struct tokenizer *t) {
 struct encoder {
     const struct tokenizer *tokenizer;
     struct tokens *to;
+    struct normalizer_scratch normalizer;
     struct pretokenizer_scratch pretokenizer;
     struct bpe_scratch bpe;
+    struct buffer nodes; /* of unigram */
     struct buffer text, plain; /* the parts put together, where they cannot be used in place */
     struct buffer normal, normal_plain; /* a section in normal form */
+    const char *begin; /* of the whole text, or of its normal form; NULL in later sections */
 };
 
 static void encoder_free(struct encoder *e) {
+    normalizer_scratch_free(&e->normalizer);
     pretokenizer_scratch_free(&e->pretokenizer);
     bpe_scratch_free(&e->bpe);
+    buffer_free(&e->nodes);
     buffer_free(&e->text);
     buffer_free(&e->plain);
     buffer_free(&e->normal);
@@ -316,7 +309,9 @@ static void encoder_free(struct encoder *e) {
 
 static bool take_word(void *context, const char *word, size_t size, struct error *error) {
     struct encoder *e = context;
-    return bpe_encode(&e->tokenizer->bpe, word, size, &e->bpe, e->to, error);
+    const struct tokenizer *t = e->tokenizer;
+    return t->kind == MODEL_BPE ? bpe_encode(&t->bpe, word, size, &e->bpe, e->to, error)
+                                : unigram_encode(&t->unigram, word, size, &e->nodes, e->to, error);
 }
 
 static bool take_section(void *context, const char *text, size_t size, const uint8_t *plain,
@@ -325,7 +320,8 @@ static bool take_section(void *context, const char *text, size_t size, const uin
     struct encoder *e = context;
     if (id)
         return tokens_push(e->to, *id, error);
-    return pretokenize(&e->tokenizer->pretokenizer, text, size, &e->pretokenizer, take_word, e, error);
+    return pretokenize(&e->tokenizer->pretokenizer, text, size, text == e->begin, &e->pretokenizer, take_word,
+                       e, error);
 }
 
 static bool fill(struct buffer *to, size_t size, uint8_t value, struct error *error) {
@@ -337,15 +333,16 @@ static bool fill(struct buffer *to, size_t size, uint8_t value, struct error *er
     return true;
 }
 
-/* Each stretch of equally plain bytes by itself, so that what is plain stays known. */
-static bool normalize(struct encoder *e, const char *text, size_t size, const uint8_t *plain,
-                      struct error *error) {
-    e->normal.size = e->normal_plain.size = 0;
+/* Each stretch of equally plain bytes by itself, so that what is plain stays known. What the first stretches
+ * are may vanish: then the next begins the text. */
+static bool normalize_stretches(struct encoder *e, const char *text, size_t size, const uint8_t *plain,
+                                struct error *error) {
     for (size_t begin = 0, end; begin < size; begin = end) {
         for (end = plain ? begin + 1 : size; end < size && plain[end] == plain[begin];)
             end++;
         size_t before = e->normal.size;
-        if (!unicode_normalize(e->tokenizer->form, text + begin, end - begin, &e->normal, error))
+        if (!normalize(&e->tokenizer->normalizer, text + begin, end - begin, before == 0, end == size,
+                       &e->normalizer, &e->normal, error))
             return false;
         if (plain && !fill(&e->normal_plain, e->normal.size - before, plain[begin], error))
             return false;
@@ -357,16 +354,22 @@ static bool take_raw_section(void *context, const char *text, size_t size, const
                              const uint32_t *id, struct error *error) {
     struct encoder *e = context;
     const struct tokenizer *t = e->tokenizer;
+    const char *whole = e->begin;
     if (id)
         return tokens_push(e->to, *id, error);
-    if (t->form != FORM_NONE) {
-        if (!normalize(e, text, size, plain, error))
+    plain = t->special_normalized ? plain : NULL;
+    if (t->normalizer.n_steps > 0) {
+        e->normal.size = e->normal_plain.size = 0;
+        if (!normalize_stretches(e, text, size, plain, error))
             return false;
+        e->begin = text == whole && !e->normalizer.shortened ? e->normal.data : NULL;
         text = e->normal.data;
         size = e->normal.size;
         plain = plain ? (const uint8_t *)e->normal_plain.data : NULL;
     }
-    return matcher_split(&t->normalized, t->added, text, size, plain, take_section, e, error);
+    bool good = matcher_split(&t->normalized, t->added, text, size, plain, take_section, e, error);
+    e->begin = whole;
+    return good;
 }
 
 /* Well-formed UTF-8 of all parts, and which bytes of it are plain. */
@@ -382,11 +385,13 @@ static bool join(struct encoder *e, const struct text_part *parts, size_t count,
 
 static bool encode(struct encoder *e, const struct text_part *parts, size_t count, struct error *error) {
     const struct tokenizer *t = e->tokenizer;
-    if (count == 1 && parts->parse_special && utf8_well_formed(parts->text, parts->size) == parts->size)
-        return matcher_split(&t->raw, t->added, parts->text, parts->size, NULL, take_raw_section, e, error);
-    return join(e, parts, count, error) &&
-           matcher_split(&t->raw, t->added, e->text.data, e->text.size, (const uint8_t *)e->plain.data,
-                         take_raw_section, e, error);
+    bool in_place =
+        count == 1 && parts->parse_special && utf8_well_formed(parts->text, parts->size) == parts->size;
+    if (!in_place && !join(e, parts, count, error))
+        return false;
+    e->begin = in_place ? parts->text : e->text.data;
+    return matcher_split(&t->raw, t->added, e->begin, in_place ? parts->size : e->text.size,
+                         in_place ? NULL : (const uint8_t *)e->plain.data, take_raw_section, e, error);
 }
 
 bool tokenizer_encode_parts(const struct tokenizer *tokenizer, const struct text_part *parts, size_t count,
@@ -432,10 +437,22 @@ const uint32_t *tokenizer_prefix(const struct tokenizer *tokenizer, size_t *coun
     return tokenizer->prefix;
 }
 
+const uint32_t *tokenizer_suffix(const struct tokenizer *tokenizer, size_t *count) {
+    *count = tokenizer->n_suffix;
+    return tokenizer->suffix;
+}
+
 const char *tokenizer_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size) {
     const struct token *token = id < tokenizer->vocab.size ? &tokenizer->vocab.tokens[id] : NULL;
     *size = token && token->text ? token->bytes_size : 0;
     return *size > 0 ? token->bytes : "";
+}
+
+const char *tokenizer_first_bytes(const struct tokenizer *tokenizer, uint32_t id, size_t *size) {
+    if (!tokenizer->decoder.first || id >= tokenizer->vocab.size)
+        return tokenizer_bytes(tokenizer, id, size);
+    *size = tokenizer->decoder.first[id].size;
+    return *size > 0 ? tokenizer->decoder.first[id].text : "";
 }
 
 bool tokenizer_is_special(const struct tokenizer *tokenizer, uint32_t id) {

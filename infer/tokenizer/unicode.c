@@ -67,6 +67,40 @@ static const struct range inert[] = {
     {0x11D42, 0x1612F}, {0x16D63, 0x16FF1}, {0x1CF00, 0x1CF00}, {0x1E08F, 0x1E5EF},
 };
 
+/* The same for compatibility: there is no decomposition in Unicode 9. */
+static const struct range young_compatibility[] = {
+    {0x558, 0x558},     {0x58B, 0x58C},     {0x209D, 0x209F},   {0x32FF, 0x32FF},   {0xA7F1, 0xA7F4},
+    {0xAB69, 0xAB69},   {0x105C9, 0x107BF}, {0x11383, 0x113C8}, {0x11938, 0x1CCF9}, {0x1D6A6, 0x1D6A6},
+    {0x1DF95, 0x1E06D}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9},
+};
+
+/* Ranges in which all punctuation is younger than Unicode 7, and all marks than 9. */
+static const struct range young_punctuation[] = {
+    {0x61D, 0x61D},     {0x9FD, 0xA76},     {0xC77, 0xC84},     {0x1B4E, 0x1B4F},   {0x1B7D, 0x1B7F},
+    {0x2E43, 0x2E63},   {0x10D6E, 0x10F89}, {0x113D4, 0x1145D}, {0x11660, 0x116B9}, {0x1183B, 0x11FFF},
+    {0x12FF1, 0x12FF2}, {0x16D6D, 0x16FE2}, {0x1E5FF, 0x1E95F},
+};
+static const struct range young_marks[] = {
+    {0x5C8, 0x5C9},     {0x7FD, 0x7FD},     {0x897, 0x8D3},     {0x9FE, 0x9FE},     {0xAFA, 0xAFF},
+    {0xB53, 0xB55},     {0xC04, 0xC3C},     {0xCF3, 0xD00},     {0xD3B, 0xD3C},     {0xD81, 0xD81},
+    {0xEBA, 0xEBA},     {0xECE, 0xECE},     {0x1715, 0x1715},   {0x180F, 0x180F},   {0x1ABF, 0x1AF0},
+    {0x1CF7, 0x1CF7},   {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},   {0xA8FF, 0xA8FF},   {0x10D24, 0x10F85},
+    {0x11070, 0x11074}, {0x110C2, 0x110C2}, {0x11145, 0x11146}, {0x111C9, 0x111C9}, {0x111CE, 0x111CF},
+    {0x11241, 0x11241}, {0x1133B, 0x1133B}, {0x113B8, 0x113E2}, {0x1145E, 0x1145E}, {0x1182C, 0x11B67},
+    {0x11D31, 0x1612F}, {0x16F4F, 0x16F4F}, {0x16F7F, 0x16F87}, {0x16FE4, 0x16FF1}, {0x1CF00, 0x1D128},
+    {0x1D250, 0x1D281}, {0x1E08F, 0x1E6F5},
+};
+
+/* Capitals of Unicode 15 to 17, and where their small letters begin. */
+static const struct {
+    uint32_t first, last, small;
+    uint32_t step; /* to the next capital */
+} new_capitals[] = {
+    {0x1C89, 0x1C89, 0x1C8A, 1},    {0xA7CB, 0xA7CB, 0x264, 1},     {0xA7CC, 0xA7CE, 0xA7CD, 2},
+    {0xA7D2, 0xA7D4, 0xA7D3, 2},    {0xA7DA, 0xA7DA, 0xA7DB, 1},    {0xA7DC, 0xA7DC, 0x19B, 1},
+    {0x10D50, 0x10D65, 0x10D70, 1}, {0x16EA0, 0x16EB8, 0x16EBB, 1},
+};
+
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
 static bool in_ranges(const struct range *ranges, size_t count, uint32_t code) {
@@ -120,6 +154,10 @@ bool is_white_space(uint32_t code) {
 
 #define CATEGORY(c) (1u << UTF8PROC_CATEGORY_##c)
 #define NUMBERS (CATEGORY(ND) | CATEGORY(NL) | CATEGORY(NO))
+#define LETTERS (CATEGORY(LU) | CATEGORY(LL))
+#define MARKS (CATEGORY(MN) | CATEGORY(MC) | CATEGORY(ME))
+#define PUNCTUATION                                                                                          \
+    (CATEGORY(PC) | CATEGORY(PD) | CATEGORY(PS) | CATEGORY(PE) | CATEGORY(PI) | CATEGORY(PF) | CATEGORY(PO))
 #define WORDS                                                                                                \
     (CATEGORY(LU) | CATEGORY(LL) | CATEGORY(LT) | CATEGORY(LM) | CATEGORY(LO) | CATEGORY(MN) |               \
      CATEGORY(MC) | CATEGORY(ME) | CATEGORY(ND) | CATEGORY(NL) | CATEGORY(PC))
@@ -141,16 +179,67 @@ bool is_word(uint32_t code) {
     return in_categories(code, WORDS) || in_ranges(others, COUNT(others), code);
 }
 
+bool is_punctuation(uint32_t code) {
+    /* Changed since: Canadian Syllabics' chi sign to a symbol, Sharada's sandhi mark to a mark. */
+    static const struct range former[] = {{0x166D, 0x166D}, {0x111C9, 0x111C9}};
+    if (code < 0x80)
+        return code > ' ' && code < 0x7f && !in_categories(code, NUMBERS | LETTERS);
+    return in_ranges(former, COUNT(former), code) ||
+           (in_categories(code, PUNCTUATION) &&
+            !in_ranges(young_punctuation, COUNT(young_punctuation), code));
+}
+
+bool is_mark(uint32_t code) {
+    static const struct range former[] = {{0x1CF2, 0x1CF3}}; /* Vedic signs, letters since */
+    return in_ranges(former, COUNT(former), code) ||
+           (in_categories(code, MARKS) && !in_ranges(young_marks, COUNT(young_marks), code));
+}
+
+size_t white_space_before(const char *text, size_t size) {
+    size_t begin = 0;
+    while (begin < size) {
+        uint32_t code;
+        size_t length = utf8_next(text + begin, &code);
+        if (!is_white_space(code))
+            break;
+        begin += length;
+    }
+    return begin;
+}
+
+size_t without_white_space_behind(const char *text, size_t begin, size_t end) {
+    while (end > begin) {
+        uint32_t code;
+        size_t length = utf8_last(text, end, &code);
+        if (!is_white_space(code))
+            break;
+        end -= length;
+    }
+    return end;
+}
+
+size_t unicode_lowercase(uint32_t code, char *out) {
+    if (code == 0x130) { /* the only one that becomes two: i with a dot above */
+        memcpy(out, "i\xcc\x87", 3);
+        return 3;
+    }
+    for (size_t i = 0; i < COUNT(new_capitals) && new_capitals[i].first <= code; i++)
+        if (code <= new_capitals[i].last && (code - new_capitals[i].first) % new_capitals[i].step == 0)
+            return utf8_encode(new_capitals[i].small + (code - new_capitals[i].first), out);
+    return utf8_encode((uint32_t)utf8proc_tolower((utf8proc_int32_t)code), out);
+}
+
 /* ---- Normal forms ---- */
 
-static bool push_decomposed(struct buffer *codes, uint32_t code, struct error *error) {
-    /* The longest canonical decomposition has four code points. */
-    enum { MOST = 8 };
-    utf8proc_int32_t parts[MOST];
+static bool push_decomposed(struct buffer *codes, uint32_t code, bool compatibility, struct error *error) {
+    utf8proc_int32_t parts[UNICODE_MOST];
     int last_boundclass = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, parts, MOST,
-                                                 UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &last_boundclass);
-    if (n < 0 || n > MOST)
+    compatibility = compatibility && !in_ranges(young_compatibility, COUNT(young_compatibility), code);
+    utf8proc_option_t options =
+        UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : (utf8proc_option_t)0);
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)code, parts, UNICODE_MOST, options, &last_boundclass);
+    if (n < 0 || n > UNICODE_MOST)
         return fail(error, "the decomposition of U+%04X cannot be had from utf8proc", code);
     return buffer_append(codes, parts, (size_t)n * sizeof parts[0], error);
 }
@@ -208,7 +297,7 @@ static bool flush(struct normalizer *n, struct error *error) {
         return true;
     if (!put_marks_in_order(codes, count, &n->scratch, error))
         return false;
-    if (n->form == FORM_NFC)
+    if (n->form == FORM_NFC || n->form == FORM_NFKC)
         count = (size_t)utf8proc_normalize_utf32(codes, (utf8proc_ssize_t)count,
                                                  UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     char *out = buffer_reserve(n->to, count * 4, error);
@@ -226,7 +315,7 @@ static bool take_character(struct normalizer *n, uint32_t code, const char *byte
                            struct error *error) {
     if (in_ranges(inert, COUNT(inert), code))
         return flush(n, error) && buffer_append(n->to, bytes, length, error);
-    return push_decomposed(&n->codes, code, error);
+    return push_decomposed(&n->codes, code, n->form == FORM_NFKC || n->form == FORM_NFKD, error);
 }
 
 /* ASCII never changes and never joins what stands before it, so a run goes from one ASCII character, which a
@@ -251,8 +340,6 @@ static size_t run_of(const char *text, size_t size, bool ascii) {
 
 bool unicode_normalize(enum normal_form form, const char *text, size_t size, struct buffer *to,
                        struct error *error) {
-    if (form == FORM_NONE)
-        return buffer_append(to, text, size, error);
     struct normalizer n = {.form = form, .to = to};
     bool good = true;
     for (size_t i = 0; i < size && good;) {

@@ -2,6 +2,7 @@
 
 #include "infer/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -49,7 +50,8 @@ static size_t unspell(const char *text, size_t size, char *out) {
 
 bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_bytes, struct arena *arena,
                 struct error *error) {
-    *vocab = (struct vocab){.size = size, .n_slots = 16};
+    vocab->size = size;
+    vocab->n_slots = 16;
     while (vocab->n_slots < 2 * count)
         vocab->n_slots *= 2;
     vocab->tokens = ARENA_NEW(arena, struct token, size, error);
@@ -99,7 +101,7 @@ bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_s
     memcpy(vocab->pool, text, text_size);
     token->text = token->bytes = pool_take(vocab, text_size + 1);
     token->text_size = token->bytes_size = (uint32_t)text_size;
-    size_t bytes_size = unspell(text, text_size, vocab->pool);
+    size_t bytes_size = vocab->spelled ? unspell(text, text_size, vocab->pool) : 0;
     if (bytes_size > 0) {
         token->bytes = pool_take(vocab, bytes_size);
         token->bytes_size = (uint32_t)bytes_size;
@@ -113,6 +115,26 @@ bool vocab_find(const struct vocab *vocab, const char *text, size_t size, uint32
     uint32_t id_plus_one = slot_of(vocab, text, size)->id_plus_one;
     *id = id_plus_one - 1;
     return id_plus_one != 0;
+}
+
+uint32_t vocab_find_own(const struct vocab *vocab, const char *text, size_t size) {
+    uint32_t id;
+    return text && vocab_find(vocab, text, size, &id) && !vocab->tokens[id].added ? id : NO_TOKEN;
+}
+
+void vocab_find_bytes(const struct vocab *vocab, uint32_t tokens[256]) {
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char text[8];
+        int size = snprintf(text, sizeof text, "<0x%02X>", byte);
+        tokens[byte] = vocab_find_own(vocab, text, (size_t)size);
+    }
+}
+
+bool vocab_has_bytes(const uint32_t tokens[256]) {
+    for (size_t byte = 0; byte < 256; byte++)
+        if (tokens[byte] == NO_TOKEN)
+            return false;
+    return true;
 }
 
 void vocab_expect(const struct vocab *vocab, const char *text, size_t size) {

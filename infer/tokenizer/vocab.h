@@ -1,11 +1,13 @@
 /* The vocabulary: token texts as tokenizer.json spells them, their bytes, and their ids.
  *
- * Byte-level vocabularies spell each byte as one printable character (GPT-2's alphabet: a space is U+0120). A
+ * Spelled vocabularies write each byte as one printable character (GPT-2's alphabet: a space is U+0120). A
  * text all of whose characters are in that alphabet stands for those bytes; any other stands for itself. */
 #ifndef INFER_TOKENIZER_VOCAB_H
 #define INFER_TOKENIZER_VOCAB_H
 
 #include "lib/memory.h"
+
+#define NO_TOKEN UINT32_MAX
 
 struct token {
     const char *text, *bytes; /* text ends with a NUL; it is NULL where the id is not in use */
@@ -22,6 +24,8 @@ struct vocab_slot {
 };
 
 struct vocab {
+    const char *name; /* begins sentences */
+    bool spelled;
     struct token *tokens; /* [size] by id */
     uint32_t size; /* one more than the highest id that fits */
     uint32_t longest_text;
@@ -30,7 +34,8 @@ struct vocab {
     char *pool; /* texts and bytes, as far as used */
 };
 
-/* Room for ids below `size`, and `count` tokens whose texts add up to `text_bytes`. */
+/* Room for ids below `size`, and `count` tokens whose texts add up to `text_bytes`. The caller sets `name`
+ * and `spelled`. */
 bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_bytes, struct arena *arena,
                 struct error *error);
 
@@ -39,6 +44,13 @@ bool vocab_init(struct vocab *vocab, uint32_t size, size_t count, size_t text_by
 bool vocab_add(struct vocab *vocab, uint32_t id, const char *text, size_t text_size);
 
 bool vocab_find(const struct vocab *vocab, const char *text, size_t size, uint32_t *id);
+
+/* The token of the model's own vocabulary, or NO_TOKEN. */
+uint32_t vocab_find_own(const struct vocab *vocab, const char *text, size_t size);
+
+/* The tokens <0x00> to <0xFF>, NO_TOKEN where there is none, and whether all are there. */
+void vocab_find_bytes(const struct vocab *vocab, uint32_t tokens[256]);
+bool vocab_has_bytes(const uint32_t tokens[256]);
 
 /* Where many texts are looked up in a row: asks memory for the slot of one that comes a little later. */
 void vocab_expect(const struct vocab *vocab, const char *text, size_t size);

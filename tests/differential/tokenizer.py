@@ -12,6 +12,7 @@ BIN is the folder of the programs. Prints each difference; exits 1 if there is o
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import random
@@ -152,6 +153,89 @@ def made_up(texts):
     yield "empty matches", trained(texts, [split(Regex(r"\p{N}*|(?=x)"), "merged_with_previous"), byte_level(False, use_regex=True)])
 
 
+# ---- SentencePiece's ways: meta space, byte fallback, unigram ----
+
+MARK = "\u2581"
+
+
+def lines_of(texts):
+    lines = [line for p in texts for line in p.read_text(errors="replace").splitlines(keepends=True)]
+    return lines[:8000] + ["naïve café 漢字かな 안녕 😀 1234  \n\n\t\tx = 1;\n"] * 100
+
+
+def with_bytes(data):
+    """Adds <0x00> to <0xFF>, and says that they stand for what has no token."""
+    vocab = data["model"]["vocab"]
+    for byte in range(256):
+        if isinstance(vocab, list):
+            vocab.append([f"<0x{byte:02X}>", -20.0])
+        else:
+            vocab.setdefault(f"<0x{byte:02X}>", len(vocab))
+    data["model"]["byte_fallback"] = True
+    return data
+
+
+def metaspaced(texts, normalizer=None, pre=None, fuse_unk=True, fallback=True, added=(), size=2000):
+    """BPE over text with meta spaces, as Llama 2, Mistral, Gemma and Phi-3 have it."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=fuse_unk))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.train_from_iterator(lines_of(texts), trainers.BpeTrainer(vocab_size=size, show_progress=False,
+                                                                     special_tokens=["<unk>", "<s>", "</s>"]))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    data = json.loads(tokenizer.to_str())
+    tokenizer = Tokenizer.from_str(json.dumps(with_bytes(data) if fallback else data))
+    tokenizer.add_tokens(list(added))
+    return json.loads(tokenizer.to_str())
+
+
+def unigram(texts, pre, normalizer=None, fallback=False, size=1500):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=size, show_progress=False, unk_token="<unk>", special_tokens=["<unk>", "</s>"])
+    tokenizer.train_from_iterator(lines_of(texts)[:4000], trainer)
+    data = json.loads(tokenizer.to_str())
+    return with_bytes(data) if fallback else data
+
+
+def sentence_pieces(texts):
+    replace = normalizers.Replace(" ", MARK)
+    metaspace = pre_tokenizers.Metaspace
+    yield "llama2", metaspaced(texts, normalizers.Sequence([normalizers.Prepend(MARK), replace]))
+    yield "gemma", metaspaced(texts, replace, split(" ", "merged_with_previous"))
+    yield "phi3", metaspaced(texts, normalizers.Sequence([normalizers.Prepend(MARK), replace]),
+                             added=[AddedToken("<|user|>", rstrip=True, normalized=False), AddedToken("<|end|>", normalized=False)])
+    for scheme in ("always", "first", "never"):
+        for cut in (True, False):
+            yield f"meta space {scheme}, {'split' if cut else 'whole'}", metaspaced(
+                texts, None, metaspace(MARK, scheme, cut), added=FLAGS)
+    yield "no fallback, fused", metaspaced(texts, None, metaspace(), fallback=False)
+    yield "no fallback, not fused", metaspaced(texts, None, metaspace(), fuse_unk=False, fallback=False)
+    yield "unigram", unigram(texts, metaspace())
+    yield "unigram with bytes", unigram(texts, metaspace(), fallback=True)
+    yield "unigram of T5", unigram(texts, pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace()]),
+                                   normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]))
+
+
+def more_bytes(texts):
+    """Byte-level BPE with the other pre-tokenizers and normalizers."""
+    byte_level = pre_tokenizers.ByteLevel
+    yield "falcon", trained(texts, [pre_tokenizers.Punctuation("contiguous"), byte_level(add_prefix_space=False),
+                                    pre_tokenizers.Digits(False), split(Regex("[0-9][0-9][0-9]"))])
+    yield "starcoder", trained(texts, [pre_tokenizers.Digits(True), byte_level(add_prefix_space=False)])
+    yield "gpt-neox", trained(texts, [byte_level(add_prefix_space=False)], normalizer=normalizers.NFC(), added=FLAGS)
+    yield "lowercase", trained(texts, [byte_level(add_prefix_space=False)],
+                               normalizer=normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]))
+    yield "strip", trained(texts, [byte_level(add_prefix_space=False)],
+                           normalizer=normalizers.Sequence([normalizers.Strip(), normalizers.NFKC(), normalizers.Replace("a", "bb")]))
+    yield "words", trained(texts, [pre_tokenizers.Whitespace(), byte_level(add_prefix_space=False, use_regex=False)])
+    for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next"):
+        yield f"punctuation {behavior}", trained(texts, [pre_tokenizers.Punctuation(behavior), byte_level(add_prefix_space=False)])
+    yield "delimiter", trained(texts, [pre_tokenizers.CharDelimiterSplit("e"), byte_level(add_prefix_space=False)])
+
+
 # ---- Comparing ----
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 32, "intermediate_size": 32,
@@ -228,6 +312,11 @@ def golden_kinds(texts):
     yield "qwen2", trained(texts, regexes(QWEN2), normalizer=normalizers.NFC(), added=FLAGS, size=400)
     yield "o200k", trained(texts, regexes(O200K), size=400)
     yield "smollm", trained(texts, [pre_tokenizers.Digits(True), byte_level(False)], alphabet=False, size=200)
+    replace = normalizers.Replace(" ", MARK)
+    yield "llama2", metaspaced(texts, normalizers.Sequence([normalizers.Prepend(MARK), replace]), added=FLAGS, size=300)
+    yield "gemma", metaspaced(texts, replace, split(" ", "merged_with_previous"), size=300)
+    yield "metaspace", metaspaced(texts, None, pre_tokenizers.Metaspace(MARK, "first"), added=FLAGS, fallback=False, size=300)
+    yield "unigram", unigram(texts, pre_tokenizers.Metaspace(), normalizers.NFKC(), size=300)
 
 
 def write_golden(folder, texts):
@@ -249,7 +338,7 @@ def run_compare(arguments):
     failures = 0
     for folder in arguments.models:
         failures += compare(folder.name, folder, arguments.bin, english(arguments.text))
-    for name, data in made_up(arguments.text):
+    for name, data in itertools.chain(made_up(arguments.text), more_bytes(arguments.text), sentence_pieces(arguments.text)):
         with tempfile.TemporaryDirectory() as scratch:
             write_model(pathlib.Path(scratch), data)
             failures += compare(name, pathlib.Path(scratch), arguments.bin, english(arguments.text))

@@ -11,11 +11,11 @@
 static const char *const texts[] = {"a",         "aa",        "abcdefg",     "abcdefgh",
                                     "abcdefgha", "abcdefghb", "abcdefghaa",  "xbcdefgha",
                                     "\xc4\xa0",  "\xc4\xa1",  "abcdefghabc", ""};
-enum { N = sizeof texts / sizeof *texts, GAP = 3, NO_TOKEN = 77 };
+enum { N = sizeof texts / sizeof *texts, GAP = 3, UNSET = 77 };
 
 /* Token i has id GAP * i; the ids between are not in use. */
 static struct vocab filled(struct arena *arena) {
-    struct vocab vocab;
+    struct vocab vocab = {0};
     struct error error;
     assert_true(vocab_init(&vocab, GAP * N, N, 128, arena, &error));
     for (uint32_t i = 0; i < N; i++)
@@ -47,7 +47,7 @@ static void a_hint_may_be_wrong(void **state) {
     struct vocab vocab = filled(&arena);
     for (uint32_t near = 0; near <= GAP * N; near++)
         for (uint32_t i = 0; i < N; i++) {
-            uint32_t id = NO_TOKEN;
+            uint32_t id = UNSET;
             assert_true(vocab_find_near(&vocab, near, texts[i], strlen(texts[i]), &id));
             assert_int_equal(id, GAP * i);
             assert_false(vocab_find_near(&vocab, near, "zz", 2, &id));
