@@ -41,7 +41,6 @@ struct session_buffers {
     struct expert_buffers {
         float *router; /* (batch, n_experts): logits */
         struct pick *picks; /* (batch, n_experts_used) */
-        size_t *tokens; /* [batch]: that go to one expert */
         float *gathered, *mixed; /* (batch, dim) */
         float *outputs; /* (batch or n_experts_used, dim) */
     } experts;

@@ -602,8 +602,7 @@ static bool open_experts(struct session *session, struct error *error) {
     if (!c->n_experts)
         return true;
     e->picks = ARENA_NEW(&session->arena, struct pick, b->batch * c->n_experts_used, error);
-    e->tokens = ARENA_NEW(&session->arena, size_t, b->batch, error);
-    return e->picks && e->tokens && open_rows(wanted, COUNT(wanted), &session->arena, error);
+    return e->picks && open_rows(wanted, COUNT(wanted), &session->arena, error);
 }
 
 static bool open_shared(struct session *session, struct error *error) {
