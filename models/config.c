@@ -229,6 +229,9 @@ static bool check_rope(const struct model_config *c, const char *path, struct er
     if (needs_original && !c->rope_original_context)
         return fail(error, "%s: rope of kind %s needs its original context, which is 0", path,
                     rope_names[c->rope_kind]);
+    if (c->rope_kind == ROPE_LONG && c->rope_original_context < 2) /* by whose logarithm is divided */
+        return fail(error, "%s: rope of kind longrope has an original context of 1, expected 2 or more",
+                    path);
     return check_llama3(c, path, error) &&
            check_factors(c, &c->rope_short_factors, "rope_short_factors", path, error) &&
            check_factors(c, &c->rope_long_factors, "rope_long_factors", path, error);

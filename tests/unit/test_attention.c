@@ -49,6 +49,12 @@ static void open_fixture(struct fixture *f, const struct cache_kernels *kernels,
     f->attention.n_queries = n_queries;
 }
 
+/* A score as attention weighs it. */
+static double capped(const struct fixture *f, double score) {
+    double cap = (double)f->attention.softcap;
+    return cap > 0 ? cap * tanh(score / cap) : score;
+}
+
 /* What query j gathers from positions begin to end: the output, and log of the sum of exponentials. */
 static double textbook(const struct fixture *f, size_t j, size_t begin, size_t end, double *out) {
     size_t head_dim = f->cache.head_dim;
@@ -57,6 +63,7 @@ static double textbook(const struct fixture *f, size_t j, size_t begin, size_t e
         scores[p] = 0;
         for (size_t d = 0; d < head_dim; d++)
             scores[p] += (double)f->attention.queries[j * head_dim + d] * (double)f->keys[p * head_dim + d];
+        scores[p] = capped(f, scores[p]);
         largest = fmax(largest, scores[p]);
     }
     for (size_t d = 0; d < head_dim; d++)
@@ -75,12 +82,13 @@ static void check(const struct fixture *f, size_t begin, size_t end) {
     const struct attention *a = &f->attention;
     for (size_t j = 0; j < a->n_queries; j++) {
         double expected[128];
+        size_t first = a->begins[j] > begin ? a->begins[j] : begin;
         size_t limit = a->limits[j] < end ? a->limits[j] : end;
-        if (limit <= begin) {
+        if (limit <= first) {
             assert_true(a->totals[j] == 0 && a->largest[j] == -INFINITY);
             continue;
         }
-        double sum = textbook(f, j, begin, limit, expected);
+        double sum = textbook(f, j, first, limit, expected);
         assert_true(fabs((double)a->largest[j] + log((double)a->totals[j]) - sum) < 1e-5);
         for (size_t d = 0; d < f->cache.head_dim; d++)
             assert_true(fabs((double)(a->sums[j * f->cache.width + d] / a->totals[j]) - expected[d]) < 1e-5);
@@ -148,12 +156,63 @@ static void what_lies_beyond_the_limit_does_not_matter(void **unused) {
     arena_free(&f.arena);
 }
 
+/* Windows of every length, of queries one position apart. */
+static void windows_hide_what_lies_before_them(void **unused) {
+    (void)unused;
+    enum { N = 70 };
+    struct fixture f;
+    open_fixture(&f, &kernels_best()->half, 24, N);
+    for (size_t window = 1; window < 150; window += 4) {
+        for (size_t j = 0; j < N; j++) {
+            f.attention.limits[j] = POSITIONS - N + j + 1;
+            f.attention.begins[j] = f.attention.limits[j] - (window < 100 ? window : 100);
+        }
+        for (size_t begin = 0; begin < POSITIONS; begin += 3 * TILE) {
+            attention_run(&f.attention, kernels_best(), &f.cache, begin, POSITIONS);
+            check(&f, begin, POSITIONS);
+        }
+    }
+    arena_free(&f.arena);
+}
+
+static void caps_bound_scores(void **unused) {
+    (void)unused;
+    for (size_t k = 0; kernel_variants[k]; k++)
+        if (!(kernel_variants[k]->needs & ~cpu_features())) {
+            struct fixture f;
+            open_fixture(&f, &kernel_variants[k]->half, 32, 5);
+            f.attention.softcap = 0.75f;
+            for (size_t j = 0; j < 5; j++)
+                f.attention.limits[j] = 40 * j + 1;
+            attention_run(&f.attention, kernel_variants[k], &f.cache, 0, POSITIONS);
+            check(&f, 0, POSITIONS);
+            arena_free(&f.arena);
+        }
+}
+
+/* Tiles before the first that a query sees are not read: what is there does not matter. */
+static void what_lies_before_the_window_does_not_matter(void **unused) {
+    (void)unused;
+    struct fixture f;
+    open_fixture(&f, &kernels_best()->single, 16, 1);
+    for (size_t i = 0; i < 64 * 16; i++)
+        ((float *)f.cache.keys)[i] = ((float *)f.cache.values)[i] = NAN;
+    f.attention.begins[0] = 70;
+    f.attention.limits[0] = POSITIONS;
+    attention_run(&f.attention, kernels_best(), &f.cache, 64, POSITIONS);
+    check(&f, 64, POSITIONS);
+    arena_free(&f.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queries_see_what_is_before_them),
         cmocka_unit_test(early_queries_stop_early),
         cmocka_unit_test(a_run_of_positions_can_begin_anywhere),
         cmocka_unit_test(what_lies_beyond_the_limit_does_not_matter),
+        cmocka_unit_test(windows_hide_what_lies_before_them),
+        cmocka_unit_test(caps_bound_scores),
+        cmocka_unit_test(what_lies_before_the_window_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

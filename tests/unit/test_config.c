@@ -187,6 +187,20 @@ static void patterns_are_as_short_as_they_can_be(void **state) {
     assert_bad(&spoilt, "x.qm: model.window_layers is \"1\", expected the shortest text for it, \"\"");
 }
 
+static void longrope_divides_by_a_logarithm(void **state) {
+    (void)state;
+    struct model_config config = small;
+    struct error error;
+    config.rope_kind = ROPE_LONG;
+    config.rope_original_context = 2;
+    config.rope_short_factors.count = config.rope_long_factors.count = config.head_dim / 2;
+    for (uint64_t i = 0; i < config.head_dim / 2; i++)
+        config.rope_short_factors.values[i] = config.rope_long_factors.values[i] = 1;
+    assert_true(config_check(&config, "x.qm", &error));
+    config.rope_original_context = 1;
+    assert_bad(&config, "x.qm: rope of kind longrope has an original context of 1, expected 2 or more");
+}
+
 static void experts_must_make_sense(void **state) {
     (void)state;
     struct model_config experts = small;
@@ -273,6 +287,7 @@ int main(void) {
         cmocka_unit_test(numbers_out_of_range_are_named),
         cmocka_unit_test(numbers_must_fit_each_other),
         cmocka_unit_test(patterns_are_as_short_as_they_can_be),
+        cmocka_unit_test(longrope_divides_by_a_logarithm),
         cmocka_unit_test(experts_must_make_sense),
         cmocka_unit_test_teardown(tensors_stand_in_the_order_of_a_token, forget),
         cmocka_unit_test_teardown(shapes_follow_from_the_configuration, forget),

@@ -151,6 +151,38 @@ static void sums_count_what_a_token_reads(void **unused) {
     model_close(&model);
 }
 
+/* Layer 1 is dense, layer 0 has experts, of which a token reads 3 of 8 and the shared one. */
+static struct model_config shape_of_experts(void) {
+    struct model_config config = shape;
+    config.n_experts = 8;
+    config.n_experts_used = 3;
+    config.expert_ffn_dim = 32;
+    config.shared_ffn_dim = 48;
+    config.learned_positions = true;
+    strcpy(config.expert_layers.text, "10");
+    return config;
+}
+
+static void check_synthetic(const struct model_config *config, const struct type *type, struct pool *pool) {
+    struct model model;
+    struct session session;
+    struct error error;
+    static float logits[3 * 500];
+    const uint32_t tokens[] = {1, 499, 250};
+    if (!model_synthetic(&model, config, type, "synthetic", pool, &error))
+        fail_msg("%s", error.text);
+    assert_string_equal(model.main_type, type->name);
+    assert_string_equal(model.path, "synthetic");
+    assert_int_equal(model.file_bytes, 0);
+    assert_true(session_open(&session, &model, 8, 4, pool, &error));
+    assert_true(session_forward(&session, tokens, 3, logits, 3, &error));
+    for (size_t k = 0; k < 3 * 500; k++)
+        assert_true(isfinite(logits[k]));
+    assert_true(logits[0] != logits[500]);
+    session_close(&session);
+    model_close(&model);
+}
+
 static void synthetic_models_have_every_shape_and_type(void **unused) {
     (void)unused;
     struct error error;
@@ -159,24 +191,32 @@ static void synthetic_models_have_every_shape_and_type(void **unused) {
     config.attention_bias = config.mlp_bias = true;
     config.tied_head = false;
     config.dim = 72; /* no multiple of a block */
+    struct model_config experts = shape_of_experts();
+    experts.dim = 80;
     for (size_t i = 0; types[i]; i++) {
-        struct model model;
-        struct session session;
-        static float logits[3 * 500];
-        const uint32_t tokens[] = {1, 499, 250};
-        if (!model_synthetic(&model, &config, types[i], "synthetic", pool, &error))
-            fail_msg("%s", error.text);
-        assert_string_equal(model.main_type, types[i]->name);
-        assert_string_equal(model.path, "synthetic");
-        assert_int_equal(model.file_bytes, 0);
-        assert_true(session_open(&session, &model, 8, 4, pool, &error));
-        assert_true(session_forward(&session, tokens, 3, logits, 3, &error));
-        for (size_t k = 0; k < 3 * 500; k++)
-            assert_true(isfinite(logits[k]));
-        assert_true(logits[0] != logits[500]);
-        session_close(&session);
-        model_close(&model);
+        check_synthetic(&config, types[i], pool);
+        check_synthetic(&experts, types[i], pool);
     }
+    pool_free(pool);
+}
+
+static void sums_count_the_experts_that_a_token_reads(void **unused) {
+    (void)unused;
+    const struct model_config config = shape_of_experts();
+    const uint64_t attention = 2 * 64 * 64 + 2 * 32 * 64, expert = 3 * 64 * 32;
+    const uint64_t always = 2 * attention + 3 * 64 * 96 + 8 * 64 + 3 * 64 * 48 + 64 + NORMS + 500 * 64;
+    struct model model;
+    struct error error;
+    struct pool *pool = pool_new(2, &error);
+    assert_true(model_synthetic(&model, &config, type_find("f32"), "synthetic", pool, &error));
+    assert_int_equal(model.n_weights, always + 8 * expert + 64 * 64); /* the last: positions */
+    assert_int_equal(model.tensor_bytes, 4 * model.n_weights);
+    assert_int_equal(model.n_streamed_weights, always + 3 * expert + 64);
+    assert_int_equal(model.streamed_bytes, 4 * model.n_streamed_weights);
+    assert_true(model.layers[0].experts.down.n_rows == 8 * 64 && model.layers[0].experts.down.n_cols == 32);
+    assert_true(model.layers[0].ffn.up.n_rows == 48 && model.layers[1].ffn.up.n_rows == 96);
+    assert_null(model.layers[1].experts.router.type);
+    model_close(&model);
     pool_free(pool);
 }
 
@@ -208,6 +248,7 @@ int main(void) {
         cmocka_unit_test(every_tensor_must_be_there_and_fit),
         cmocka_unit_test(only_qm_files_run),
         cmocka_unit_test(sums_count_what_a_token_reads),
+        cmocka_unit_test(sums_count_the_experts_that_a_token_reads),
         cmocka_unit_test(synthetic_models_have_every_shape_and_type),
         cmocka_unit_test(impossible_shapes_are_refused),
     };

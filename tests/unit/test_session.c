@@ -330,6 +330,35 @@ static void cache_bytes_are_what_the_format_takes(void **unused) {
     }
 }
 
+static void cache_bytes_are_those_within_windows(void **unused) {
+    (void)unused;
+    const struct model_config config = {.family = "llama",
+                                        .n_layers = 3,
+                                        .dim = 32,
+                                        .ffn_dim = 32,
+                                        .n_heads = 2,
+                                        .n_kv_heads = 2,
+                                        .head_dim = 16,
+                                        .vocab_size = VOCAB,
+                                        .context = 64,
+                                        .tied_head = true,
+                                        .norm_eps = 1e-5,
+                                        .rope_theta = 1e4,
+                                        .rope_factor = 1,
+                                        .window = 10,
+                                        .window_layers = {"110"}};
+    const size_t each = 2 * (16 + 16) * 2; /* two heads, halves */
+    struct model model;
+    struct session session;
+    struct error error;
+    assert_true(model_synthetic(&model, &config, type_find("q8"), "synthetic", pools[0], &error));
+    assert_true(session_open(&session, &model, 64, 8, pools[0], &error));
+    assert_int_equal(session_kv_bytes(&session, 8), 3 * 9 * each);
+    assert_int_equal(session_kv_bytes(&session, 49), (10 + 10 + 50) * each);
+    session_close(&session);
+    model_close(&model);
+}
+
 static int set_up(void **unused) {
     (void)unused;
     struct error error;
@@ -362,6 +391,7 @@ int main(void) {
         cmocka_unit_test(a_step_that_cannot_be_is_taken_by_none),
         cmocka_unit_test(running_out_of_memory_leaves_nothing),
         cmocka_unit_test(cache_bytes_are_what_the_format_takes),
+        cmocka_unit_test(cache_bytes_are_those_within_windows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
