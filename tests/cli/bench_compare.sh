@@ -33,7 +33,7 @@ END
 chmod +x "$work"/llama/build/bin/*
 
 refused "there is no file missing.qm" "$work/llama" missing.qm
-refused "known shapes are 135m" "$work/llama" 2b
+refused "known shapes are 135m" "$work/llama" 70b
 LEVELS=q5 refused "there is no level 'q5'" "$work/llama" 1b
 ROUNDS=0 refused "ROUNDS is '0'" "$work/llama" 1b
 
