@@ -1,5 +1,6 @@
 #include "format/format.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,15 @@ const struct tensor *container_tensor(const struct container *container, const c
 
 const struct blob *container_blob(const struct container *container, const char *name) {
     return find_named(container->blobs, container->n_blobs, sizeof *container->blobs, name);
+}
+
+struct dims_text dims_text(uint32_t n_dims, const uint64_t *dims) {
+    struct dims_text text = {""};
+    size_t length = 0;
+    for (uint32_t d = 0; d < n_dims; d++)
+        length += (size_t)snprintf(text.text + length, sizeof text.text - length,
+                                   d ? " x %" PRIu64 : "%" PRIu64, dims[d]);
+    return text;
 }
 
 void tensor_rows_cols(const struct tensor *tensor, uint64_t *n_rows, uint64_t *n_cols) {

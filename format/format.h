@@ -78,6 +78,12 @@ const struct tensor *container_tensor(const struct container *container,
                                       const char *name); /* NULL if absent */
 const struct blob *container_blob(const struct container *container, const char *name); /* NULL if absent */
 
+/* Dimensions for people: "32000 x 4096". */
+struct dims_text {
+    char text[MAX_DIMS * 24];
+};
+struct dims_text dims_text(uint32_t n_dims, const uint64_t *dims); /* n_dims at most MAX_DIMS */
+
 /* Rows and columns of a tensor as a matrix: all leading dimensions taken together are rows; one dimension is
  * one row. */
 void tensor_rows_cols(const struct tensor *tensor, uint64_t *n_rows, uint64_t *n_cols);

@@ -177,20 +177,11 @@ static void begin_mixing(const struct pass *p, const struct layer *layer) {
     }
 }
 
-static void run_shared(const struct pass *p, size_t index) {
-    const struct feed_forward *ffn = &p->model->layers[index].ffn;
-    const size_t width = ffn->up.n_rows;
-    pass_activate(p, deal_of(p, DEAL_FFN, index), ffn, p->b->gate);
-    pool_barrier(p->pool);
-    pass_round(p, p->b->gate, stride_of(width), p->count, width, kind_of(&ffn->down));
-    pass_project(p, deal_of(p, DEAL_DOWN, index), &ffn->down, NULL, p->b->ffn_projected);
-}
-
 void experts_run(const struct pass *p, size_t index) {
     const struct layer *layer = &p->model->layers[index];
     pass_project(p, deal_of(p, DEAL_ROUTER, index), &layer->experts.router, NULL, p->b->experts.router);
     if (layer->experts.shared_router)
-        run_shared(p, index);
+        pass_feed_forward(p, index);
     pool_barrier(p->pool);
     pick(p);
     begin_mixing(p, layer);

@@ -130,15 +130,8 @@ static bool check_dims(const struct tensor *tensor, const struct role_tensor *ro
         same = tensor->dims[d] == role->dims[d];
     if (same)
         return true;
-    char text[2][MAX_DIMS * 22] = {"", ""};
-    for (uint32_t d = 0, length = 0; d < tensor->n_dims; d++)
-        length += (uint32_t)snprintf(text[0] + length, sizeof text[0] - length, "%s%" PRIu64, d ? " x " : "",
-                                     tensor->dims[d]);
-    for (uint32_t d = 0, length = 0; d < role->n_dims; d++)
-        length += (uint32_t)snprintf(text[1] + length, sizeof text[1] - length, "%s%" PRIu64, d ? " x " : "",
-                                     role->dims[d]);
-    return fail(error, "%s: tensor '%s' is %s, its configuration calls for %s", path, tensor->name, text[0],
-                text[1]);
+    return fail(error, "%s: tensor '%s' is %s, its configuration calls for %s", path, tensor->name,
+                dims_text(tensor->n_dims, tensor->dims).text, dims_text(role->n_dims, role->dims).text);
 }
 
 static bool point_at(struct model *model, const struct tensor *tensor, struct matrix *matrix,

@@ -120,6 +120,9 @@ void pass_project(const struct pass *p, struct deal *deal, const struct matrix *
  * likewise. */
 void pass_activate(const struct pass *p, struct deal *deal, const struct feed_forward *ffn, float *gate);
 
+/* Leaves in b->ffn_projected, behind a barrier, what the layer's feed-forward adds, or its shared expert. */
+void pass_feed_forward(const struct pass *p, size_t index);
+
 /* Leaves in p->mixed what the experts of a layer make of p->normed, whose inputs are rounded for
  * experts_kinds(). */
 uint32_t experts_kinds(const struct layer *layer);

@@ -198,13 +198,13 @@ static void gather_queries(const struct pass *p, const struct layer *layer, size
     double scale = p->config->attention_scale > 0 ? p->config->attention_scale : 1 / sqrt((double)head_dim);
     a->n_queries = 0;
     for (size_t token = begin; token < end; token++) {
-        const size_t first = kv_head * group, behind = first + group;
+        const size_t first = kv_head * group, behind = first + group, seen = first_seen(p, layer, token);
         const float *row = normed_heads(p, p->b->q + token * stride_of(n_heads * head_dim), n_heads, first,
                                         behind, layer->q_norm);
         for (size_t head = first; head < behind; head++) {
             turn_head(p, layer, token, row + head * head_dim, (float)scale,
                       a->queries + a->n_queries * head_dim);
-            a->begins[a->n_queries] = first_seen(p, layer, token);
+            a->begins[a->n_queries] = seen;
             a->limits[a->n_queries++] = position_of(p, token) + 1;
         }
     }
@@ -342,15 +342,13 @@ void pass_activate(const struct pass *p, struct deal *deal, const struct feed_fo
     }
 }
 
-/* Leaves in b->ffn_projected what a dense feed-forward adds. */
-static void run_feed_forward(const struct pass *p, size_t index) {
+void pass_feed_forward(const struct pass *p, size_t index) {
     const struct feed_forward *ffn = &p->model->layers[index].ffn;
     const size_t width = ffn->up.n_rows;
     pass_activate(p, deal_of(p, DEAL_FFN, index), ffn, p->b->gate);
     barrier(p);
     pass_round(p, p->b->gate, stride_of(width), p->count, width, kind_of(&ffn->down));
     pass_project(p, deal_of(p, DEAL_DOWN, index), &ffn->down, ffn->down_bias, p->b->ffn_projected);
-    barrier(p);
 }
 
 /* ---- Layers and head ---- */
@@ -367,8 +365,10 @@ static void forward_layer(const struct pass *p, size_t index) {
                    experts_kinds(layer) | kind_of(&ffn->gate) | kind_of(&ffn->up));
     if (experts)
         experts_run(p, index);
-    else
-        run_feed_forward(p, index);
+    else {
+        pass_feed_forward(p, index);
+        barrier(p);
+    }
     if (parallel)
         add_to_stream(p, &layer->attn_post_norm, p->b->projected, stride);
     if (experts)

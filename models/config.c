@@ -110,14 +110,6 @@ static bool trait_number(const struct field *field, const char *name, uint64_t *
     return false;
 }
 
-bool config_trait(size_t offset, const char *name, uint64_t *number) {
-    return trait_number(field_at(offset), name, number);
-}
-
-const char *config_trait_name(size_t offset, uint64_t number) {
-    return field_at(offset)->names[number];
-}
-
 /* ---- Patterns of layers ---- */
 
 bool layer_has(const struct layer_pattern *pattern, uint64_t layer) {

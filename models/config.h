@@ -115,11 +115,6 @@ bool config_check(const struct model_config *config, const char *path, struct er
 bool config_check_number(const struct model_config *config, size_t offset, const char *name, const char *path,
                          struct error *error);
 
-/* The number that `name` stands for among the traits of the field at `offset`, such as rope_kind; false where
- * it is none of them. */
-bool config_trait(size_t offset, const char *name, uint64_t *number);
-const char *config_trait_name(size_t offset, uint64_t number);
-
 /* ---- The tensors that a configuration calls for, under their names in a .qm file (those of GGUF) ----
  *
  *   token_embd.weight        (vocab_size, dim)

@@ -1,7 +1,8 @@
 /* One pass over the input. The tensors are cut into pieces in the order in which they lie in the input's
  * files. Threads read, convert and write pieces apart; then the pieces' bytes enter the digests in order: the
- * new bytes that of their tensor, the old ones that of their file. So nothing is read twice, and the bytes
- * written depend on nothing but the input. */
+ * new bytes that of their tensor, the old ones that of their file. So nothing is read twice but the parts of
+ * views, which do not come in the order of their file; and the bytes written depend on nothing but the input.
+ */
 #include "models/encode.h"
 
 #include "format/qm.h"

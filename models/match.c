@@ -1,7 +1,5 @@
 #include "models/match.h"
 
-#include "format/qm.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -236,7 +234,6 @@ static bool is_ignored(const struct family *family, const char *name) {
 
 static bool check_extras(const struct matching *m) {
     const struct container *container = &m->import->container;
-    struct error *error = m->error;
     const struct tensor *first = NULL;
     size_t count = 0;
     for (size_t i = 0; i < container->n_tensors; i++) {
@@ -250,8 +247,8 @@ static bool check_extras(const struct matching *m) {
         return true;
     const char *file = container->files[first->file].path;
     if (count == 1)
-        return fail(error, "%s: tensor '%s' has no place in this model", file, first->name);
-    return fail(error, "%s: tensor '%s' and %zu more have no place in this model", file, first->name,
+        return fail(m->error, "%s: tensor '%s' has no place in this model", file, first->name);
+    return fail(m->error, "%s: tensor '%s' and %zu more have no place in this model", file, first->name,
                 count - 1);
 }
 

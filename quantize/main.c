@@ -45,15 +45,11 @@ static double bits_per_weight(const struct encode_totals *totals) {
 
 static void print_row(const struct import *import, const struct encode_plan *plan, size_t i) {
     struct tensor planned = encode_planned(import, plan, i);
-    char shape[48];
     uint64_t bytes = 0;
     tensor_bytes(&planned, &bytes);
-    if (planned.n_dims == 1)
-        snprintf(shape, sizeof shape, "%" PRIu64, planned.dims[0]);
-    else
-        snprintf(shape, sizeof shape, "%" PRIu64 " x %" PRIu64, planned.dims[0], planned.dims[1]);
-    printf("%-28s %15s  %-5s %-5s %13" PRIu64 "\n", planned.name, shape, import->tensors[i]->layout.name,
-           planned.layout.name, bytes);
+    printf("%-28s %15s  %-5s %-5s %13" PRIu64 "\n", planned.name,
+           dims_text(planned.n_dims, planned.dims).text, import->tensors[i]->layout.name, planned.layout.name,
+           bytes);
 }
 
 static void print_plan(const struct import *import, const struct encode_plan *plan,

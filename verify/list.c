@@ -139,19 +139,6 @@ static void print_blobs(const struct container *container) {
         printf("  %-36s %13zu bytes\n", container->blobs[i].name, container->blobs[i].size);
 }
 
-struct shape_text {
-    char text[MAX_DIMS * 24];
-};
-
-static struct shape_text shape_text(const struct tensor *tensor) {
-    struct shape_text shape = {""};
-    size_t length = 0;
-    for (uint32_t d = 0; d < tensor->n_dims; d++)
-        length += (size_t)snprintf(shape.text + length, sizeof shape.text - length,
-                                   d ? " x %" PRIu64 : "%" PRIu64, tensor->dims[d]);
-    return shape;
-}
-
 static int widest_name(const struct container *container) {
     size_t widest = strlen("tensor");
     for (size_t i = 0; i < container->n_tensors; i++) {
@@ -166,8 +153,8 @@ void print_tensors(const struct container *container) {
     printf("  %-*s %15s  %-5s %13s\n", width, "tensor", "shape", "type", "bytes");
     for (size_t i = 0; i < container->n_tensors; i++) {
         const struct tensor *tensor = &container->tensors[i];
-        printf("  %-*s %15s  %-5s %13" PRIu64 "\n", width, tensor->name, shape_text(tensor).text,
-               tensor->layout.name, tensor->size);
+        printf("  %-*s %15s  %-5s %13" PRIu64 "\n", width, tensor->name,
+               dims_text(tensor->n_dims, tensor->dims).text, tensor->layout.name, tensor->size);
     }
 }
 
