@@ -1,5 +1,5 @@
 /* Makes a .qm file of a checkpoint. */
-#include "infer/tokenizer.h"
+#include "infer/reference.h"
 #include "lib/options.h"
 #include "lib/progress.h"
 #include "models/encode.h"
@@ -13,16 +13,6 @@ struct request {
     const char *dtype;
     struct common common;
 };
-
-/* A model whose tokenizer does not load could not be run: better said now. */
-static bool check_tokenizer(const struct import *import, struct error *error) {
-    const struct blob *json = import_tokenizer(import, error);
-    struct tokenizer *tokenizer =
-        json ? tokenizer_new(import->container.path, json->data, json->size, import->config.vocab_size, error)
-             : NULL;
-    tokenizer_free(tokenizer);
-    return tokenizer != NULL;
-}
 
 static bool find_dtype(const char *name, const struct type **type, struct error *error) {
     static const char *const known[] = {"keep", "f32", "f16", "bf16"};
@@ -70,7 +60,8 @@ static bool encode(const struct request *request, struct import *import, const c
     struct encode_totals totals;
     double started = clock_seconds();
     bool ok = make_plan(import, request->dtype, &plan, &recipe, arena, error) &&
-              encode_total(import, &plan, &totals, error) && check_tokenizer(import, error) &&
+              encode_total(import, &plan, &totals, error) &&
+              reference_make(&import->container, import->config.vocab_size, arena, &plan.references, error) &&
               encode_model(import, &plan, out, request->common.force, pool, "convert", request->common.quiet,
                            error);
     buffer_free(&recipe);

@@ -13,14 +13,6 @@ void subject_close(struct subject *subject) {
     model_close(&subject->model);
 }
 
-static struct tokenizer *load_tokenizer(const struct model *model, struct error *error) {
-    const struct blob *json = container_blob(&model->container, "tokenizer.json");
-    if (json)
-        return tokenizer_new(model->path, json->data, json->size, model->config.vocab_size, error);
-    fail(error, "%s: has no tokenizer, so it cannot read a text", model->path);
-    return NULL;
-}
-
 static bool keep_prefix(struct subject *subject, const struct tokenizer *tokenizer, struct error *error) {
     const uint32_t *ids = tokenizer_prefix(tokenizer, &subject->n_prefix);
     uint32_t *copy = ARENA_NEW(&subject->arena, uint32_t, subject->n_prefix + 1, error);
@@ -36,7 +28,8 @@ static bool keep_prefix(struct subject *subject, const struct tokenizer *tokeniz
 }
 
 bool subject_read(struct subject *subject, const struct text *text, struct error *error) {
-    struct tokenizer *tokenizer = load_tokenizer(&subject->model, error);
+    struct tokenizer *tokenizer =
+        tokenizer_open(&subject->model.container, subject->model.config.vocab_size, error);
     bool good = tokenizer && keep_prefix(subject, tokenizer, error) &&
                 tokenizer_encode(tokenizer, text->bytes, text->size, false, &subject->tokens, error);
     tokenizer_free(tokenizer);

@@ -8,7 +8,7 @@
 #ifndef INFER_TOKENIZER_H
 #define INFER_TOKENIZER_H
 
-#include "lib/memory.h"
+#include "format/format.h"
 
 struct tokenizer;
 
@@ -21,6 +21,8 @@ struct tokens {
  * an error. The tokenizer owns its memory; `json` may go afterwards. */
 struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
                                 struct error *error);
+/* That of a model or a checkpoint: of its tokenizer.json. A sentence says so where there is none. */
+struct tokenizer *tokenizer_open(const struct container *container, uint64_t vocab_size, struct error *error);
 void tokenizer_free(struct tokenizer *tokenizer); /* NULL is fine */
 
 /* Appends the ids of `text`. With parse_special, special tokens written out in the text become their ids, as

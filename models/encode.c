@@ -320,17 +320,23 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct blob *)a)->name, ((const struct blob *)b)->name);
 }
 
-/* The input's blobs, with this file's own recipe, and the manifest of sources where it did not come along. */
-static struct blob *gather_blobs(struct job *job, const char *recipe, struct buffer *manifest, size_t *count,
-                                 struct error *error) {
+static bool is_replaced(const struct encode_plan *plan, const char *blob) {
+    return !strcmp(blob, "recipe.json") || (plan->references && !strcmp(blob, "tokenizer_tests.json"));
+}
+
+/* The input's blobs, with the plan's own, and the manifest of sources where it did not come along. */
+static struct blob *gather_blobs(struct job *job, const struct encode_plan *plan, struct buffer *manifest,
+                                 size_t *count, struct error *error) {
     const struct container *container = &job->import->container;
-    struct blob *blobs = ARENA_NEW(&job->arena, struct blob, container->n_blobs + 2, error);
+    struct blob *blobs = ARENA_NEW(&job->arena, struct blob, container->n_blobs + 3, error);
     if (!blobs)
         return NULL;
     for (size_t i = 0; i < container->n_blobs; i++)
-        if (strcmp(container->blobs[i].name, "recipe.json"))
+        if (!is_replaced(plan, container->blobs[i].name))
             blobs[(*count)++] = container->blobs[i];
-    blobs[(*count)++] = (struct blob){"recipe.json", recipe, strlen(recipe)};
+    blobs[(*count)++] = (struct blob){"recipe.json", plan->recipe, strlen(plan->recipe)};
+    if (plan->references)
+        blobs[(*count)++] = (struct blob){"tokenizer_tests.json", plan->references, strlen(plan->references)};
     if (!job->import->is_qm) {
         if (!import_write_sources(job->import, manifest, error))
             return NULL;
@@ -341,12 +347,12 @@ static struct blob *gather_blobs(struct job *job, const char *recipe, struct buf
 }
 
 /* Releases the writer in any case. */
-static bool finish(struct job *job, const char *recipe, struct error *error) {
+static bool finish(struct job *job, const struct encode_plan *plan, struct error *error) {
     struct metadata metadata = {.arena = &job->arena};
     struct buffer manifest = {0};
     size_t n_blobs = 0;
     struct blob *blobs = config_to_metadata(&job->import->config, &metadata, error)
-                             ? gather_blobs(job, recipe, &manifest, &n_blobs, error)
+                             ? gather_blobs(job, plan, &manifest, &n_blobs, error)
                              : NULL;
     bool ok = blobs != NULL;
     if (ok)
@@ -357,13 +363,13 @@ static bool finish(struct job *job, const char *recipe, struct error *error) {
     return ok;
 }
 
-static bool run_job(struct job *job, const char *recipe, const char *path, bool force, struct pool *pool,
-                    const char *title, bool quiet, struct error *error) {
+static bool run_job(struct job *job, const struct encode_plan *plan, const char *path, bool force,
+                    struct pool *pool, const char *title, bool quiet, struct error *error) {
     job->writer = qm_create(path, force, job->planned, job->import->n_tensors, error);
     if (!job->writer)
         return false;
     if (write_tensors(job, pool, title, quiet, error))
-        return finish(job, recipe, error);
+        return finish(job, plan, error);
     qm_abandon(job->writer);
     return false;
 }
@@ -373,7 +379,7 @@ bool encode_model(struct import *import, const struct encode_plan *plan, const c
     struct job job = {.import = import};
     bool ok = refuse_own_input(import, path, error) && plan_tensors(&job, plan, error) &&
               order_tensors(&job, error) && reserve(&job, pool_size(pool), error) &&
-              run_job(&job, plan->recipe, path, force, pool, title, quiet, error);
+              run_job(&job, plan, path, force, pool, title, quiet, error);
     arena_free(&job.arena);
     return ok;
 }

@@ -13,6 +13,8 @@
 struct encode_plan {
     const struct type **types; /* [import->n_tensors]; NULL: as it is, even of a type unknown to this build */
     const char *recipe; /* recipe_write(), stored as the blob "recipe.json" */
+    const char
+        *references; /* reference_make(), stored as "tokenizer_tests.json"; NULL: the input's, if any */
 };
 
 /* The tensor that the plan makes of import->tensors[i], to be laid out: name, type, layout and dims. */

@@ -160,22 +160,6 @@ void import_close(struct import *import) {
     *import = (struct import){0};
 }
 
-const struct blob *import_tokenizer(const struct import *import, struct error *error) {
-    const struct container *container = &import->container;
-    const struct blob *blob = container_blob(container, "tokenizer.json");
-    if (blob)
-        return blob;
-    if (import->is_qm)
-        fail(error, "%s: holds no tokenizer.json", container->path);
-    else
-        fail(error,
-             "%s: no tokenizer.json stands beside it; other kinds of tokenizer, such as tokenizer.model, are "
-             "not "
-             "supported yet",
-             container->files[0].path);
-    return NULL;
-}
-
 /* ---- Reading ---- */
 
 bool import_read(const struct import *import, size_t i, void *to, size_t size, uint64_t offset,

@@ -40,10 +40,6 @@ void import_close(struct import *import);
 /* The path of the file that holds tensor i, for sentences. */
 const char *import_file_of(const struct import *import, size_t i);
 
-/* The blob tokenizer.json, without which a model is of no use; or a sentence that says what was looked for.
- */
-const struct blob *import_tokenizer(const struct import *import, struct error *error);
-
 /* SHA-256 of one source, read once from its first byte to its last. Nothing to do for a .qm. Threads may take
  * different sources. */
 bool import_hash_source(struct import *import, size_t source, struct error *error);

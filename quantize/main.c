@@ -1,5 +1,5 @@
 /* Makes a smaller .qm file: weights in fewer bits. */
-#include "infer/tokenizer.h"
+#include "infer/reference.h"
 #include "lib/options.h"
 #include "lib/progress.h"
 #include "models/encode.h"
@@ -64,22 +64,12 @@ static void print_plan(const struct import *import, const struct encode_plan *pl
 
 /* ---- The work ---- */
 
-static bool check_tokenizer(const struct import *import, struct error *error) {
-    const struct blob *json = import_tokenizer(import, error);
-    struct tokenizer *tokenizer =
-        json ? tokenizer_new(import->container.path, json->data, json->size, import->config.vocab_size, error)
-             : NULL;
-    tokenizer_free(tokenizer);
-    return tokenizer != NULL;
-}
-
 static bool write_model(const struct request *request, struct import *import, const struct encode_plan *plan,
                         const struct encode_totals *totals, const char *out, struct error *error) {
     double started = clock_seconds();
     struct pool *pool = pool_new(request->common.n_threads, error);
-    bool ok = pool && (import->is_qm || check_tokenizer(import, error)) &&
-              encode_model(import, plan, out, request->common.force, pool, "quantize", request->common.quiet,
-                           error);
+    bool ok = pool && encode_model(import, plan, out, request->common.force, pool, "quantize",
+                                   request->common.quiet, error);
     pool_free(pool);
     if (ok && !request->common.quiet)
         fprintf(stderr, "%s: %.1f MB -> %.1f MB, %.2f bits per weight, %.2f s\n", out,
@@ -98,7 +88,8 @@ static bool plan_and_write(const struct request *request, struct import *import,
     if (ok && (request->dry_run || request->common.verbose))
         print_plan(import, &plan, &totals);
     if (ok && !request->dry_run)
-        ok = write_model(request, import, &plan, &totals, out, error);
+        ok = reference_make(&import->container, import->config.vocab_size, arena, &plan.references, error) &&
+             write_model(request, import, &plan, &totals, out, error);
     buffer_free(&recipe);
     return ok;
 }

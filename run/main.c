@@ -36,15 +36,6 @@ static bool check_format(const char *path, struct error *error) {
     return true;
 }
 
-static struct tokenizer *open_tokenizer(const struct container *container, uint64_t vocab_size,
-                                        struct error *error) {
-    const struct blob *json = container_blob(container, "tokenizer.json");
-    if (json)
-        return tokenizer_new(container->path, json->data, json->size, vocab_size, error);
-    fail(error, "%s: the model carries no tokenizer.json", container->path);
-    return NULL;
-}
-
 /* ---- --tokenize ---- */
 
 static bool print_ids(const struct tokens *tokens, struct error *error) {
@@ -61,7 +52,7 @@ static bool tokenize_with(struct request *request, const struct container *conta
     size_t size;
     if (!config_from_metadata(&config, &container->metadata, container->path, error))
         return false;
-    struct tokenizer *tokenizer = open_tokenizer(container, config.vocab_size, error);
+    struct tokenizer *tokenizer = tokenizer_open(container, config.vocab_size, error);
     bool good = tokenizer && read_input(request, &text, &size, error) &&
                 tokenizer_encode(tokenizer, text, size, true, &tokens, error) && print_ids(&tokens, error);
     tokens_free(&tokens);
@@ -203,7 +194,7 @@ static bool run(struct request *request, struct error *error) {
         return tokenize(request, error);
     if (!model_open(&model, request->model, error))
         return false;
-    struct tokenizer *tokenizer = open_tokenizer(&model.container, model.config.vocab_size, error);
+    struct tokenizer *tokenizer = tokenizer_open(&model.container, model.config.vocab_size, error);
     bool good = tokenizer && run_model(request, &model, tokenizer, error);
     tokenizer_free(tokenizer);
     model_close(&model);

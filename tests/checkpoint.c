@@ -130,8 +130,7 @@ void checkpoint_write(const char *folder, const struct checkpoint *checkpoint) {
     const char *config = checkpoint->config ? checkpoint->config : CHECKPOINT_CONFIG;
     if (*config)
         put_file(folder, "config.json", config, strlen(config));
-    if (!checkpoint->no_tokenizer)
-        put_file(folder, "tokenizer.json", "{}", 2);
+    put_file(folder, "tokenizer.json", "{}", 2);
 }
 
 /* ---- The folder ---- */

@@ -20,7 +20,6 @@ struct checkpoint {
     const char *poke; /* one in which value number poke_at is poke_value */
     size_t poke_at;
     float poke_value;
-    bool no_tokenizer;
 };
 
 #define CHECKPOINT_CONFIG_WITH(more)                                                                         \

@@ -15,6 +15,10 @@ void found(struct findings *findings, const char *sentence); /* prints "verify: 
  * finding a tensor, that of its first bad value. */
 void check_values(const struct container *container, struct pool *pool, struct findings *findings);
 
+/* The reference strings that the model carries (infer/reference.h) still have their tokens. Returns how many
+ * there are; files of before these came have none. */
+size_t check_tokens(const struct import *model, struct findings *findings);
+
 /* A model against the checkpoint that it was made of. */
 struct difference {
     const struct role_tensor *role;

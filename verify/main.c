@@ -70,12 +70,14 @@ static void print_id(const struct container *container) {
         printf("%02x", details->model_id.bytes[i]);
 }
 
-static void print_good(const struct container *container) {
+static void print_good(const struct container *container, size_t n_references) {
     struct totals totals = total(container);
     printf("%s: ok, %zu tensors, %.2f M weights, %s, %.2f bits per weight", container->path,
            container->n_tensors, 1e-6 * (double)totals.n_weights, totals.main_type,
            totals.n_weights ? 8 * (double)totals.bytes / (double)totals.n_weights : 0);
     print_id(container);
+    if (n_references)
+        printf(", %zu reference strings", n_references);
     printf("\n");
 }
 
@@ -130,12 +132,13 @@ static void check_source(const struct request *request, const struct import *mod
 }
 
 static void report(const struct request *request, const struct container *container,
-                   const struct comparison *comparison, const struct findings *findings) {
+                   const struct comparison *comparison, size_t n_references,
+                   const struct findings *findings) {
     if (findings->count)
         printf("%s: failed, %zu problem%s\n", container->path, findings->count,
                findings->count > 1 ? "s" : "");
     else
-        print_good(container);
+        print_good(container, n_references);
     if (request->common.verbose)
         print_tensors(container);
     if (comparison->count)
@@ -150,11 +153,12 @@ static void check_model(const struct request *request, const struct container *c
     struct import model;
     bool is_model = container->format == &qm_format || container_blob(container, "config.json");
     if (is_model && open_or_find(&model, container->path, findings)) {
+        size_t n_references = check_tokens(&model, findings);
         check_source(request, &model, &comparison, &arena, findings);
-        report(request, container, &comparison, findings);
+        report(request, container, &comparison, n_references, findings);
         import_close(&model);
     } else
-        report(request, container, &comparison, findings);
+        report(request, container, &comparison, 0, findings);
     arena_free(&arena);
 }
 
@@ -250,7 +254,8 @@ int main(int argc, char **argv) {
         "verify",
         "FILE...",
         "Checks each file's structure, every checksum, that all weights are finite and padding is\n"
-        "zero, and that tensors and configuration make a model. One line a file; -v lists tensors.\n"
+        "zero, that tensors and configuration make a model, and that its reference strings have the\n"
+        "tokens that it says. One line a file; -v lists tensors.\n"
         "Exits with 0 where all is well, 1 where something is wrong, 2 where a file could not be read.",
         options,
         1,

@@ -20,7 +20,7 @@ static bool init_step(struct normalizer *n, struct normal_step *step, const stru
                                  .literal = from->literal,
                                  .content.size = from->content.size};
     if (from->kind == NORMALIZE_CHARSMAP)
-        return fail(error, "%s: the normalizer 'Precompiled' is not supported", n->name);
+        return charsmap_init(&step->charsmap, n->name, from->content.text, from->content.size, arena, error);
     if (from->content.size > CONTENT_LIMIT)
         return fail(error, "%s: a normalizer puts in %zu bytes at once, the limit is %u", n->name,
                     from->content.size, CONTENT_LIMIT);
@@ -130,6 +130,10 @@ static bool spell_bytes(struct pass *pass) {
     return change_each(pass, spell);
 }
 
+static bool apply_charsmap(struct pass *pass) {
+    return charsmap_apply(&pass->step->charsmap, pass->text, pass->size, pass->to, pass->error);
+}
+
 static bool strip(struct pass *pass) {
     const struct normal_step *step = pass->step;
     size_t begin = step->left && pass->begins ? white_space_before(pass->text, pass->size) : 0;
@@ -179,6 +183,7 @@ static bool run_pass(struct pass *pass) {
         [NORMALIZE_SPELL] = spell_bytes,
         [NORMALIZE_PREPEND] = prepend,
         [NORMALIZE_REPLACE] = replace,
+        [NORMALIZE_CHARSMAP] = apply_charsmap,
     };
     return pass->size == 0 || runs[pass->step->kind](pass);
 }

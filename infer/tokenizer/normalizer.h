@@ -2,6 +2,7 @@
 #ifndef INFER_TOKENIZER_NORMALIZER_H
 #define INFER_TOKENIZER_NORMALIZER_H
 
+#include "infer/tokenizer/charsmap.h"
 #include "infer/tokenizer/description.h"
 
 struct normalizer {
@@ -11,6 +12,7 @@ struct normalizer {
         bool left, right, literal;
         struct pattern *pattern; /* of NORMALIZE_REPLACE */
         struct span content;
+        struct charsmap charsmap; /* of NORMALIZE_CHARSMAP */
     } steps[DESCRIPTION_MAX_STEPS];
     size_t n_steps;
 };

@@ -218,6 +218,33 @@ size_t without_white_space_behind(const char *text, size_t begin, size_t end) {
     return end;
 }
 
+/* Marks of Unicode 17 are as good as an acute accent here. */
+static utf8proc_int32_t alike_in_clusters(uint32_t code) {
+    static const struct range marks[] = {
+        {0x1ACF, 0x1ADD},   {0x1AE0, 0x1AEB},   {0x10EFA, 0x10EFB}, {0x11B60, 0x11B67},
+        {0x1E6E3, 0x1E6E3}, {0x1E6E6, 0x1E6E6}, {0x1E6EE, 0x1E6EF}, {0x1E6F5, 0x1E6F5},
+    };
+    return (utf8proc_int32_t)(in_ranges(marks, COUNT(marks), code) ? 0x301 : alike(code));
+}
+
+size_t unicode_cluster(const char *text, size_t size) {
+    utf8proc_int32_t state = 0;
+    uint32_t code;
+    size_t end = utf8_next(text, &code);
+    utf8proc_int32_t last = alike_in_clusters(code);
+    while (end < size) {
+        if (last >= ' ' && last < 0x7f && (uint8_t)text[end] < 0x80) /* two of ASCII are two clusters */
+            return end;
+        size_t length = utf8_next(text + end, &code);
+        utf8proc_int32_t next = alike_in_clusters(code);
+        if (utf8proc_grapheme_break_stateful(last, next, &state))
+            return end;
+        last = next;
+        end += length;
+    }
+    return end;
+}
+
 size_t unicode_lowercase(uint32_t code, char *out) {
     if (code == 0x130) { /* the only one that becomes two: i with a dot above */
         memcpy(out, "i\xcc\x87", 3);

@@ -19,6 +19,9 @@ bool is_mark(uint32_t code); /* general categories M */
 size_t white_space_before(const char *text, size_t size);
 size_t without_white_space_behind(const char *text, size_t begin, size_t end);
 
+/* The size of the extended grapheme cluster that a text, well-formed and not empty, begins with. */
+size_t unicode_cluster(const char *text, size_t size);
+
 /* A text as a pattern should see it: the same bytes, or, where characters occur whose category PCRE2 may not
  * know, a copy in `scratch` with those replaced by older ones of the same category and length. NULL on
  * failure. The text is well-formed UTF-8. */

@@ -149,7 +149,7 @@ says "duplicate"
 
 fresh
 rm "$folder/tokenizer.json"
-wrong "$weights: no tokenizer.json stands beside it"
+wrong "$weights: comes without tokenizer.json"
 fresh
 head -c 5000 $pocket/tokenizer.json > "$folder/tokenizer.json"
 wrong "$folder"

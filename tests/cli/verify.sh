@@ -24,6 +24,7 @@ spoil() {
 
 expect 0 verify "$model" $pocket $pocket/model.safetensors
 prints "$model: ok, 38 tensors, 3.67 M weights, q4, 5.09 bits per weight, id "
+prints ", 21 reference strings"
 prints "$pocket: ok, 38 tensors, 3.67 M weights, f16, 16.00 bits per weight"
 expect 0 verify -v "$model"
 prints "  blk.0.attn_k.weight            128 x 256  q4            18432"

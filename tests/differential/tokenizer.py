@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compares token ids with Hugging Face `tokenizers`. Needs the Python package tokenizers.
+"""Compares token ids with Hugging Face `tokenizers`. Needs the Python package tokenizers; for charsmaps also
+sentencepiece and protobuf.
 
   tokenizer.py compare MODEL_FOLDER... --bin BIN --text FILE...
       converts each model folder and gives `run MODEL --tokenize` the first megabyte of the texts and a row of hard
@@ -12,6 +13,7 @@ BIN is the folder of the programs. Prints each difference; exits 1 if there is o
 """
 
 import argparse
+import io
 import itertools
 import json
 import pathlib
@@ -200,6 +202,38 @@ def unigram(texts, pre, normalizer=None, fallback=False, size=1500):
     return with_bytes(data) if fallback else data
 
 
+def charsmap(rule=None, pairs=()):
+    """The precompiled charsmap of one of SentencePiece's rules, or of pairs of texts; None where that is not installed."""
+    try:
+        import sentencepiece
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError:
+        return None
+    with tempfile.NamedTemporaryFile("w") as table:
+        spell = lambda text: " ".join(f"{ord(c):X}" for c in text)
+        table.write("".join(f"{spell(a)}\t{spell(b)}\n" for a, b in pairs))
+        table.flush()
+        rules = {"normalization_rule_tsv": table.name} if pairs else {"normalization_rule_name": rule}
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(["a b"] * 9), model_writer=model, vocab_size=5,
+                                                 model_type="char", minloglevel=2, **rules)
+    return sentencepiece_model_pb2.ModelProto.FromString(model.getvalue()).normalizer_spec.precompiled_charsmap
+
+
+def charsmapped(texts):
+    metaspace = pre_tokenizers.Metaspace
+    for rule in ("nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"):
+        data = charsmap(rule)
+        if data is None:
+            print("charsmaps are left out: they need the packages sentencepiece and protobuf")
+            return
+        precompiled = normalizers.Precompiled(data)
+        yield f"{rule}", unigram(texts, metaspace(), precompiled)
+        yield f"{rule}, first", metaspaced(texts, precompiled, metaspace(MARK, "first"), added=FLAGS)
+        yield f"{rule} and more", unigram(texts, metaspace(), normalizers.Sequence([
+            normalizers.Strip(), precompiled, normalizers.Replace(Regex(" {2,}"), MARK)]))
+
+
 def sentence_pieces(texts):
     replace = normalizers.Replace(" ", MARK)
     metaspace = pre_tokenizers.Metaspace
@@ -317,6 +351,9 @@ def golden_kinds(texts):
     yield "gemma", metaspaced(texts, replace, split(" ", "merged_with_previous"), size=300)
     yield "metaspace", metaspaced(texts, None, pre_tokenizers.Metaspace(MARK, "first"), added=FLAGS, fallback=False, size=300)
     yield "unigram", unigram(texts, pre_tokenizers.Metaspace(), normalizers.NFKC(), size=300)
+    pairs = [("é", "e"), ("e\u0301", "e"), ("é\u0301", "EE"), ("ﬁ", "fi"), ("\u3000", " "), ("\u0301", ""),
+             ("ab", "b"), ("日", "day "), ("\u2003", " ")]
+    yield "charsmap", unigram(texts, pre_tokenizers.Metaspace(), normalizers.Precompiled(charsmap(pairs=pairs)), size=300)
 
 
 def write_golden(folder, texts):
@@ -338,7 +375,8 @@ def run_compare(arguments):
     failures = 0
     for folder in arguments.models:
         failures += compare(folder.name, folder, arguments.bin, english(arguments.text))
-    for name, data in itertools.chain(made_up(arguments.text), more_bytes(arguments.text), sentence_pieces(arguments.text)):
+    for name, data in itertools.chain(made_up(arguments.text), more_bytes(arguments.text), sentence_pieces(arguments.text),
+                                      charsmapped(arguments.text)):
         with tempfile.TemporaryDirectory() as scratch:
             write_model(pathlib.Path(scratch), data)
             failures += compare(name, pathlib.Path(scratch), arguments.bin, english(arguments.text))

@@ -36,7 +36,7 @@ static bool encode(const struct order *order, bool force, struct error *error) {
     bool ok = pool && recipe_write(&import, "test",
                                    json_pack("{s:s}", "type", order->matrices ? order->matrices : ""),
                                    &recipe, error);
-    struct encode_plan plan = {types_, recipe.data};
+    struct encode_plan plan = {.types = types_, .recipe = recipe.data};
     ok = ok && encode_model(&import, &plan, order->out, force, pool, "test", true, error);
     buffer_free(&recipe);
     pool_free(pool);

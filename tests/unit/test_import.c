@@ -63,7 +63,6 @@ static void a_single_file_is_as_good_as_its_folder(void **state) {
     checkpoint_write(".", &(struct checkpoint){0});
     assert_true(import_open(&import, "model.safetensors", &error));
     assert_int_equal(import.config.dim, 40);
-    assert_non_null(import_tokenizer(&import, &error));
     import_close(&import);
 }
 
@@ -152,16 +151,6 @@ static void a_configuration_is_needed(void **state) {
                    "./config.json: line 1, column 17: unexpected token near end of file");
 }
 
-static void a_missing_tokenizer_is_said_to_be_so(void **state) {
-    (void)state;
-    struct error error = {""};
-    struct import import = import_good(&(struct checkpoint){.no_tokenizer = true});
-    assert_null(import_tokenizer(&import, &error));
-    assert_string_equal(error.text, "./model.safetensors: no tokenizer.json stands beside it; other kinds of "
-                                    "tokenizer, such as tokenizer.model, are not supported yet");
-    import_close(&import);
-}
-
 /* ---- Rows ---- */
 
 static void rows_are_read_as_floats(void **state) {
@@ -231,8 +220,8 @@ static void put_model_with_manifest(const char *manifest) {
     import.is_qm = true;
     import.container.blobs = &blob;
     import.container.n_blobs = 1;
-    assert_true(
-        encode_model(&import, &(struct encode_plan){keep, "{}"}, "x.qm", true, pool, "", true, &error));
+    assert_true(encode_model(&import, &(struct encode_plan){.types = keep, .recipe = "{}"}, "x.qm", true,
+                             pool, "", true, &error));
     pool_free(pool);
     import_close(&import);
 }
@@ -298,7 +287,6 @@ int main(void) {
         cmocka_unit_test(wrong_shapes_are_shown_with_the_right_ones),
         cmocka_unit_test(integers_are_no_weights),
         cmocka_unit_test_setup(a_configuration_is_needed, remove_companions),
-        cmocka_unit_test_setup(a_missing_tokenizer_is_said_to_be_so, remove_companions),
         cmocka_unit_test(rows_are_read_as_floats),
         cmocka_unit_test(values_that_are_not_finite_are_placed),
         cmocka_unit_test(sources_are_the_files_that_were_read),

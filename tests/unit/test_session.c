@@ -33,7 +33,8 @@ static void open_golden(struct model *model, const char *name, const char *type)
     snprintf(path, sizeof path, "%s/tests/golden/%s", root, name);
     if (!import_open(&import, path, &error))
         fail_msg("%s", error.text);
-    struct encode_plan plan = {ARENA_NEW(&arena, const struct type *, import.n_tensors, &error), "{}"};
+    struct encode_plan plan = {.types = ARENA_NEW(&arena, const struct type *, import.n_tensors, &error),
+                               .recipe = "{}"};
     for (size_t i = 0; i < import.n_tensors; i++)
         plan.types[i] = type && import.roles[i].n_dims == 2 ? type_find(type) : NULL;
     if (!encode_model(&import, &plan, "model.qm", true, pools[0], "", true, &error) ||

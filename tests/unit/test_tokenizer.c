@@ -71,8 +71,8 @@ static json_t *read_golden(const char *name) {
 }
 
 static void ids_are_hugging_faces(void **state) {
-    static const char *const names[] = {"gpt2",   "llama3", "qwen2",     "o200k",  "smollm",
-                                        "llama2", "gemma",  "metaspace", "unigram"};
+    static const char *const names[] = {"gpt2",   "llama3", "qwen2",     "o200k",   "smollm",
+                                        "llama2", "gemma",  "metaspace", "unigram", "charsmap"};
     (void)state;
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         json_t *golden = read_golden(names[n]), *test;
@@ -252,6 +252,7 @@ static void tokens_behind_a_text_are_told(void **state) {
 static void what_would_change_ids_is_refused_by_name(void **state) {
     (void)state;
 #define PLAIN PRE_TOKENIZER(BYTE_LEVEL)
+#define CHARSMAP(base64) ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"" base64 "\"}"
     static const struct {
         const char *json, *words;
     } cases[] = {
@@ -288,6 +289,9 @@ static void what_would_change_ids_is_refused_by_name(void **state) {
          "pre-tokenizer 'UnicodeScripts'"},
         {TOKENIZER(MODEL(MERGES), ADDED, PLAIN ",\"normalizer\":{\"type\":\"BertNormalizer\"}"),
          "normalizer 'BertNormalizer'"},
+        {TOKENIZER(MODEL(MERGES), ADDED, PLAIN CHARSMAP("AA?A")), "precompiled_charsmap is not base64"},
+        {TOKENIZER(MODEL(MERGES), ADDED, PLAIN CHARSMAP("AAQAAAA=")),
+         "of 5 bytes says that its trie has 1024"},
         {TOKENIZER(MODEL(MERGES), ADDED, PLAIN ",\"post_processor\":{\"type\":\"RobertaProcessing\"}"),
          "'cls' of the post-processor RobertaProcessing"},
         {"{\"model\":" MODEL(MERGES) PLAIN ",\"decoder\":{\"type\":\"Metaspace\"}}",
