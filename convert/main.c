@@ -1,48 +1,10 @@
-/* Makes a .qm file of a checkpoint. */
-#include "infer/reference.h"
-#include "lib/options.h"
-#include "lib/progress.h"
-#include "models/encode.h"
-#include "models/recipe.h"
+/* Turns a model of any format that is read into one that is written. */
+#include "convert/targets.h"
+#include "lib/file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-struct request {
-    const char *dtype;
-    struct common common;
-};
-
-static bool find_dtype(const char *name, const struct type **type, struct error *error) {
-    static const char *const known[] = {"keep", "f32", "f16", "bf16"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(name, known[i])) {
-            *type = i ? type_find(name) : NULL;
-            return true;
-        }
-    return fail(error, "--dtype %s: expected keep, f32, f16 or bf16", name);
-}
-
-static bool make_plan(const struct import *import, const char *dtype, struct encode_plan *plan,
-                      struct buffer *recipe, struct arena *arena, struct error *error) {
-    const struct type *type = NULL;
-    if (!find_dtype(dtype, &type, error))
-        return false;
-    plan->types = ARENA_NEW(arena, const struct type *, import->n_tensors, error);
-    if (!plan->types || !recipe_write(import, "convert", json_pack("{s:s}", "dtype", dtype), recipe, error))
-        return false;
-    plan->recipe = recipe->data;
-    for (size_t i = 0; i < import->n_tensors; i++)
-        plan->types[i] = type;
-    return true;
-}
-
-static void report(const char *out, const struct encode_totals *totals, double seconds) {
-    double bits = 8 * (double)totals->bytes_after / (double)totals->n_weights;
-    fprintf(stderr, "%s: %.2f M weights, %.1f MB, %.2f bits per weight, %.2f s\n", out,
-            1e-6 * (double)totals->n_weights, 1e-6 * (double)totals->bytes_after, bits, seconds);
-}
 
 static void describe(const struct model_config *c) {
     fprintf(stderr,
@@ -53,35 +15,18 @@ static void describe(const struct model_config *c) {
             c->context, c->tied_head ? ", tied head" : "");
 }
 
-static bool encode(const struct request *request, struct import *import, const char *out, struct pool *pool,
-                   struct arena *arena, struct error *error) {
-    struct buffer recipe = {0};
-    struct encode_plan plan;
-    struct encode_totals totals;
-    double started = clock_seconds();
-    bool ok = make_plan(import, request->dtype, &plan, &recipe, arena, error) &&
-              encode_total(import, &plan, &totals, error) &&
-              reference_make(&import->container, import->config.vocab_size, arena, &plan.references, error) &&
-              encode_model(import, &plan, out, request->common.force, pool, "convert", request->common.quiet,
-                           error);
-    buffer_free(&recipe);
-    if (ok && !request->common.quiet)
-        report(out, &totals, clock_seconds() - started);
-    return ok;
-}
-
-static bool convert(const struct request *request, const char *in, const char *out, struct arena *arena,
-                    struct error *error) {
+static bool convert(const struct request *request, const char *in, const char *out, struct error *error) {
     struct import import;
-    if (!encode_check_path(out, error) || !import_open(&import, in, error))
+    const struct target *target = find_target(out, error);
+    if (!target || !import_open(&import, in, error))
         return false;
     if (request->common.verbose)
         describe(&import.config);
     struct pool *pool = pool_new(request->common.n_threads, error);
-    bool ok = pool && encode(request, &import, out, pool, arena, error);
+    bool good = pool && target->write(request, &import, out, pool, error);
     pool_free(pool);
     import_close(&import);
-    return ok;
+    return good;
 }
 
 int main(int argc, char **argv) {
@@ -93,10 +38,11 @@ int main(int argc, char **argv) {
     };
     const struct command command = {
         "convert",
-        "IN OUT.qm",
-        "Makes one .qm file of a checkpoint: weights, configuration and tokenizer.\n"
+        "IN OUT",
+        "Turns one kind of model into another.\n"
         "IN is a Hugging Face folder, a .safetensors file with config.json and tokenizer.json\n"
-        "beside it, the .safetensors.index.json of one in shards, or a .qm file.",
+        "beside it, the .safetensors.index.json of one in shards, or a .qm file.\n"
+        "OUT is a .qm file, a .safetensors file, beside which those go too, or a folder for them.",
         options,
         2,
         2};
@@ -105,8 +51,8 @@ int main(int argc, char **argv) {
     struct error error;
     outputs_guard_signals();
     enum parsed parsed = options_parse(&command, argc, argv, &request.common, &arguments, &arena, &error);
-    bool ok = parsed == PARSED_EXIT || (parsed == PARSED_RUN && convert(&request, arguments.items[0],
-                                                                        arguments.items[1], &arena, &error));
+    bool good = parsed == PARSED_EXIT ||
+                (parsed == PARSED_RUN && convert(&request, arguments.items[0], arguments.items[1], &error));
     arena_free(&arena);
-    return ok ? EXIT_DONE : report_failure(&command, &error);
+    return good ? EXIT_DONE : report_failure(&command, &error);
 }

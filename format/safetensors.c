@@ -395,6 +395,13 @@ static bool open_index(struct container *container, const char *path, struct err
 
 /* ---- What a user names ---- */
 
+bool safetensors_is_companion(const char *name) {
+    for (size_t i = 0; i < COMPANIONS; i++)
+        if (!strcmp(companions[i], name))
+            return true;
+    return false;
+}
+
 /* `path` is any file in the folder where the companions would be. */
 static bool read_companions(struct container *container, const char *path, struct error *error) {
     container->blobs = ARENA_NEW(&container->arena, struct blob, COMPANIONS, error);

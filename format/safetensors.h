@@ -1,4 +1,4 @@
-/* Safetensors checkpoints, read only: a single file, a Hugging Face folder, or the index of a sharded one.
+/* Reading safetensors checkpoints: a single file, a Hugging Face folder, or the index of a sharded one.
  *
  * Follows the format's README (https://github.com/huggingface/safetensors) and refuses what its reference
  * implementation refuses: headers over 100 MB, duplicate names, tensors that overlap, leave holes or do not
@@ -13,6 +13,9 @@
 #include "format/format.h"
 
 extern const struct format safetensors_format;
+
+/* Is this the name of a file that belongs beside the weights? */
+bool safetensors_is_companion(const char *name);
 
 #define SAFETENSORS_MAX_HEADER 100000000u
 #define SAFETENSORS_MAX_SHARDS 512u

@@ -55,6 +55,18 @@ bool output_write(struct output *output, const void *from, size_t size, uint64_t
 bool output_commit(struct output *output, struct error *error);
 void output_abandon(struct output *output); /* NULL is fine */
 
+/* A folder for outputs. One that had to be made goes again with the last of its outputs' temporary files,
+ * unless it is kept. `path` must outlive it. */
+struct folder {
+    const char *path;
+    int slot; /* -1: it was there before */
+};
+
+/* Fails if the folder exists and force is false. */
+bool folder_create(struct folder *folder, const char *path, bool force, struct error *error);
+bool folder_keep(struct folder *folder, struct error *error);
+void folder_abandon(struct folder *folder); /* a folder that is kept stays */
+
 /* Removes the temporary files of all live outputs and dies by SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE,
  * SIGBUS or SIGXCPU as one would without us; a write beyond the file size limit fails instead of killing.
  * Called once by each program's main. */

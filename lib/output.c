@@ -14,17 +14,22 @@
 
 /* ---- temporary files that must not outlive the process ---- */
 
-/* Paths of the live outputs' temporary files. Whoever takes a path out of its slot owns it: the output that
- * is done with it, or the signal handler, which then dies with it. */
+/* Paths of the live outputs' temporary files, and of folders made for outputs. Whoever takes a path out of
+ * its slot owns it: the output that is done with it, or the signal handler, which then dies with it. */
 #define OUTPUTS_MAX 64
 static _Atomic(char *) temporaries[OUTPUTS_MAX];
 
+/* Folders go when they are empty. */
 static void remove_temporaries(void) {
+    char *paths[OUTPUTS_MAX];
     for (int i = 0; i < OUTPUTS_MAX; i++) {
-        char *path = atomic_exchange(&temporaries[i], NULL);
-        if (path)
-            unlink(path);
+        paths[i] = atomic_exchange(&temporaries[i], NULL);
+        if (paths[i])
+            unlink(paths[i]);
     }
+    for (int i = 0; i < OUTPUTS_MAX; i++)
+        if (paths[i])
+            rmdir(paths[i]);
 }
 
 static int remember_temporary(char *path) {
@@ -297,4 +302,52 @@ void output_abandon(struct output *output) {
         forget_temporary(output->slot);
     }
     memory_free(output);
+}
+
+/* ---- folders ---- */
+
+static bool make_folder(struct folder *folder, const char *path, struct error *error) {
+    struct buffer copy = {0};
+    if (!buffer_append(&copy, path, strlen(path), error))
+        return false;
+    folder->slot = remember_temporary(copy.data);
+    if (folder->slot < 0) {
+        buffer_free(&copy);
+        return fail(error, "%s: more than %d files are being written", path, OUTPUTS_MAX);
+    }
+    if (!file_call_fails() && mkdir(path, 0777) == 0)
+        return true;
+    fail_errno(error, "%s: can't be created", path);
+    forget_temporary(folder->slot);
+    folder->slot = -1;
+    return false;
+}
+
+bool folder_create(struct folder *folder, const char *path, bool force, struct error *error) {
+    *folder = (struct folder){.path = path, .slot = -1};
+    if (file_is_folder(path))
+        return force || fail(error, "%s: already exists; --force replaces files in it", path);
+    remove_temporaries_at_exit();
+    return make_folder(folder, path, error);
+}
+
+bool folder_keep(struct folder *folder, struct error *error) {
+    int fd = open_folder(folder->path, error);
+    bool good =
+        fd < 0 || sync_file(fd) || errno == EINVAL || errno == ENOTSUP ||
+        fail_errno(error, "%s: is complete, but the folder that it is in can't be synced", folder->path);
+    if (fd >= 0)
+        close(fd);
+    if (folder->slot >= 0)
+        forget_temporary(folder->slot);
+    folder->slot = -1;
+    return good;
+}
+
+void folder_abandon(struct folder *folder) {
+    if (folder->slot < 0)
+        return;
+    rmdir(folder->path);
+    forget_temporary(folder->slot);
+    folder->slot = -1;
 }

@@ -259,13 +259,6 @@ static bool reserve(struct job *job, unsigned n_threads, struct error *error) {
 
 /* ---- The whole ---- */
 
-static bool refuse_own_input(const struct import *import, const char *path, struct error *error) {
-    for (size_t i = 0; i < import->container.n_files; i++)
-        if (file_same(path, import->container.files[i].path))
-            return fail(error, "%s: is the input itself; the output must be another file", path);
-    return true;
-}
-
 static bool plan_tensors(struct job *job, const struct encode_plan *plan, struct error *error) {
     struct encode_totals totals;
     size_t n = job->import->n_tensors;
@@ -377,7 +370,7 @@ static bool run_job(struct job *job, const struct encode_plan *plan, const char 
 bool encode_model(struct import *import, const struct encode_plan *plan, const char *path, bool force,
                   struct pool *pool, const char *title, bool quiet, struct error *error) {
     struct job job = {.import = import};
-    bool ok = refuse_own_input(import, path, error) && plan_tensors(&job, plan, error) &&
+    bool ok = import_check_output(import, path, error) && plan_tensors(&job, plan, error) &&
               order_tensors(&job, error) && reserve(&job, pool_size(pool), error) &&
               run_job(&job, plan, path, force, pool, title, quiet, error);
     arena_free(&job.arena);

@@ -60,6 +60,7 @@ struct family_tensor {
     const char *name; /* "model.layers.{}.self_attn.q_proj.weight": {} stands for the layer, a second one for
                          the expert */
     bool by_head; /* shared in turns: what belongs to one key-value head, then to the next */
+    bool one_row; /* a vector as a matrix of one row */
     bool transposed; /* (columns, rows), as Conv1D has it */
     bool add_one; /* 1 is to be added to the numbers, which then are f32 */
 };

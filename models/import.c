@@ -17,6 +17,13 @@ const char *import_file_of(const struct import *import, size_t i) {
     return import->container.files[import->tensors[i]->file].path;
 }
 
+bool import_check_output(const struct import *import, const char *path, struct error *error) {
+    for (size_t i = 0; i < import->container.n_files; i++)
+        if (file_same(path, import->container.files[i].path))
+            return fail(error, "%s: is the input itself; the output must be another file", path);
+    return true;
+}
+
 /* ---- Sources ---- */
 
 static int by_name(const void *a, const void *b) {

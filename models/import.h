@@ -40,6 +40,9 @@ void import_close(struct import *import);
 /* The path of the file that holds tensor i, for sentences. */
 const char *import_file_of(const struct import *import, size_t i);
 
+/* Refuses an output that is one of the input's files. */
+bool import_check_output(const struct import *import, const char *path, struct error *error);
+
 /* SHA-256 of one source, read once from its first byte to its last. Nothing to do for a .qm. Threads may take
  * different sources. */
 bool import_hash_source(struct import *import, size_t source, struct error *error);

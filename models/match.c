@@ -1,5 +1,7 @@
 #include "models/match.h"
 
+#include "models/place.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,23 +14,6 @@ struct matching {
 };
 
 /* ---- Names ---- */
-
-struct name {
-    char text[256];
-};
-
-/* `pattern` with the layer in its first place {} and the expert in its second. */
-static struct name spell(const char *pattern, uint32_t layer, uint64_t expert) {
-    struct name first = {""}, name = {""};
-    layer_name(first.text, sizeof first.text, pattern, layer);
-    layer_name(name.text, sizeof name.text, first.text, (uint32_t)expert);
-    return name;
-}
-
-static bool has_two_places(const char *pattern) {
-    const char *place = strstr(pattern, "{}");
-    return place && strstr(place + 2, "{}");
-}
 
 /* The tensor of this name, or of what is left of it behind the family's prefix. */
 static const struct tensor *find(const struct matching *m, const char *name) {
@@ -100,45 +85,12 @@ static bool match_whole(struct matching *m, size_t i, const char *name) {
 
 /* ---- Roles that are views ---- */
 
-/* How the roles that share role i's tensor lie in it. */
-struct sharing {
-    uint64_t rows; /* of all of them */
-    uint64_t before; /* of those before role i */
-};
-
-static struct sharing sharing_of(const struct matching *m, size_t i) {
-    const struct import *import = m->import;
-    const char *name = family_tensor(m->family, import->roles[i].role)->name;
-    struct sharing sharing = {0};
-    size_t k = i;
-    while (k > 0 && import->roles[k - 1].layer == import->roles[i].layer)
-        k--;
-    for (; k < import->n_tensors && import->roles[k].layer == import->roles[i].layer; k++) {
-        const struct role_tensor *role = &import->roles[k];
-        const struct family_tensor *tensor = family_tensor(m->family, role->role);
-        if (!tensor || strcmp(tensor->name, name))
-            continue;
-        sharing.before += k < i ? role->dims[0] : 0;
-        sharing.rows += role->dims[0];
-    }
-    return sharing;
-}
-
-static struct shape shape_of_part(const struct family_tensor *tensor, const struct role_tensor *role,
-                                  uint64_t rows) {
-    uint64_t cols = role->dims[role->n_dims - 1];
-    if (role->n_dims == 1)
-        return (struct shape){1, {rows}};
-    return tensor->transposed ? (struct shape){2, {cols, rows}} : (struct shape){2, {rows, cols}};
-}
-
-static bool take_parts(struct matching *m, struct view *view, const struct family_tensor *tensor,
-                       const struct role_tensor *role, uint64_t rows) {
-    struct shape shape = shape_of_part(tensor, role, rows);
+static bool take_parts(struct matching *m, struct view *view, const struct place *place, uint32_t layer) {
+    struct shape shape = {.n_dims = place->n_dims};
+    memcpy(shape.dims, place->dims, sizeof place->dims);
     view->parts = ARENA_NEW(&m->import->arena, const struct tensor *, view->n_parts, m->error);
     for (size_t p = 0; view->parts && p < view->n_parts; p++) {
-        struct name name = spell(tensor->name, role->layer, p);
-        view->parts[p] = take(m, name.text, &shape);
+        view->parts[p] = take(m, place_name(place, layer, p).text, &shape);
         if (!view->parts[p])
             return false;
         if (view->parts[p]->type != view->parts[0]->type)
@@ -166,44 +118,35 @@ static bool describe(const struct matching *m, struct view *view, const struct r
            fail(m->error, "%s: tensor '%s' is too large", m->import->container.path, role->name);
 }
 
-static bool match_view(struct matching *m, size_t i, const struct family_tensor *tensor) {
+static bool match_view(struct matching *m, size_t i, const struct place *place) {
     struct import *import = m->import;
     const struct role_tensor *role = &import->roles[i];
-    const struct model_config *c = &import->config;
     struct view *view = ARENA_NEW(&import->arena, struct view, 1, m->error);
     if (!view)
         return false;
-    bool experts = role->n_dims == 3;
-    struct sharing sharing = experts ? (struct sharing){role->dims[1], 0} : sharing_of(m, i);
-    uint64_t turns = tensor->by_head ? c->n_kv_heads : 1;
-    view->n_parts = experts ? (size_t)role->dims[0] : 1;
-    view->rows_each = experts ? role->dims[1] : role->dims[0];
-    view->take = view->rows_each / turns;
-    view->stride = sharing.rows / turns;
-    view->offset = sharing.before / turns;
-    view->transposed = tensor->transposed;
-    view->add_one = tensor->add_one;
+    view->n_parts = place->n_parts;
+    view->rows_each = place->rows_each;
+    view->take = place->take;
+    view->stride = place->stride;
+    view->offset = place->offset;
+    view->transposed = place->tensor->transposed;
+    view->add_one = place->tensor->add_one;
     import->views[i] = view;
     import->tensors[i] = &view->as;
-    return take_parts(m, view, tensor, role, sharing.rows) && describe(m, view, role);
-}
-
-static bool is_view(const struct matching *m, size_t i, const struct family_tensor *tensor) {
-    const struct role_tensor *role = &m->import->roles[i];
-    return tensor->transposed || tensor->add_one || has_two_places(tensor->name) ||
-           sharing_of(m, i).rows != role->dims[0];
+    return take_parts(m, view, place, role->layer) && describe(m, view, role);
 }
 
 static bool match_role(struct matching *m, size_t i) {
-    const struct role_tensor *role = &m->import->roles[i];
+    const struct import *import = m->import;
+    const struct role_tensor *role = &import->roles[i];
+    struct place place;
     if (!m->family)
         return match_whole(m, i, role->name);
-    const struct family_tensor *tensor = family_tensor(m->family, role->role);
-    if (!tensor)
+    if (!place_find(m->family, &import->config, import->roles, import->n_tensors, i, &place))
         return fail(m->error, "%s: the configuration calls for %s, which no %s model is known to have",
-                    m->import->container.path, role->name, m->family->name);
-    return is_view(m, i, tensor) ? match_view(m, i, tensor)
-                                 : match_whole(m, i, spell(tensor->name, role->layer, 0).text);
+                    import->container.path, role->name, m->family->name);
+    return place.whole ? match_whole(m, i, place_name(&place, role->layer, 0).text)
+                       : match_view(m, i, &place);
 }
 
 /* ---- Tensors that no role asks for ---- */

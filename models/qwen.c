@@ -36,7 +36,7 @@ static const struct family_key qwen3_keys[] = {
 };
 
 static const struct family_tensor shared_expert_tensors[ROLES] = {
-    [ROLE_SHARED_ROUTER] = {.name = "model.layers.{}.mlp.shared_expert_gate.weight"},
+    [ROLE_SHARED_ROUTER] = {.name = "model.layers.{}.mlp.shared_expert_gate.weight", .one_row = true},
     [ROLE_SHARED_GATE] = {.name = "model.layers.{}.mlp.shared_expert.gate_proj.weight"},
     [ROLE_SHARED_UP] = {.name = "model.layers.{}.mlp.shared_expert.up_proj.weight"},
     [ROLE_SHARED_DOWN] = {.name = "model.layers.{}.mlp.shared_expert.down_proj.weight"},

@@ -11,6 +11,9 @@ trap 'umount "$work/small"; rm -rf "$work"' EXIT
 refuses "No space left on device" convert $pocket "$work/small/out.qm"
 absent "$work/small/out.qm"
 
+refuses "No space left on device" convert $pocket "$work/small/out"
+absent "$work/small/out"
+
 # The old file stays whole.
 echo old > "$work/small/out.qm"
 refuses "No space left on device" convert --force $pocket "$work/small/out.qm"

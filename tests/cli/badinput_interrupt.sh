@@ -34,3 +34,14 @@ for signal in INT TERM HUP; do
     [ "$(cat "$work/out.qm")" = old ] || die "SIG$signal: the old file was touched"
     [ -z "$(find "$work" -maxdepth 1 -name '.*.tmp')" ] || die "SIG$signal: a temporary file is left"
 done
+
+# A folder that was being written goes.
+"$BIN/convert" "$work/large" "$work/folder" 2> "$work/stderr" &
+program=$!
+until [ -n "$(find "$work/folder" -name '.model*.tmp' 2> /dev/null)" ]; do
+    kill -0 $program 2> /dev/null || die "ended on its own: $(cat "$work/stderr")"
+    sleep 0.01
+done
+kill -INT $program
+wait $program 2> /dev/null
+[ ! -e "$work/folder" ] || die "a folder is left: $(ls -A "$work/folder")"

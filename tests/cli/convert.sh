@@ -52,9 +52,48 @@ expect 0 convert --dtype bf16 $pocket "$work/bf16.qm"
 expect 0 verify --source $pocket "$work/bf16.qm"
 prints "ok, 38 tensors, 3.67 M weights, bf16, 16.00 bits per weight"
 
+# Back to a checkpoint: a folder, or a file with the others beside it. What was read is written byte for byte, and makes
+# the same .qm file again.
+expect 0 convert "$work/a.qm" "$work/back"
+says "$work/back: 3.67 M weights, 7.3 MB, 16.00 bits per weight"
+[ "$(ls -A "$work/back")" = "$(printf '%s\n' config.json model.safetensors tokenizer.json tokenizer_config.json)" ] ||
+    die "the folder holds $(ls -A "$work/back")"
+for file in config.json tokenizer.json tokenizer_config.json; do
+    same $pocket/$file "$work/back/$file"
+done
+mkdir "$work/beside"
+for option in -j1 -j7 --cpu=scalar; do
+    expect 0 convert -q $option --force "$work/a.qm" "$work/beside/pocket.safetensors"
+    same "$work/back/model.safetensors" "$work/beside/pocket.safetensors"
+    same "$work/back/tokenizer.json" "$work/beside/tokenizer.json"
+done
+expect 0 convert "$work/back" "$work/again.qm"
+expect 0 convert "$work/again.qm" "$work/back2"
+expect 0 convert "$work/back2" "$work/again2.qm"
+same "$work/back/model.safetensors" "$work/back2/model.safetensors"
+same "$work/again.qm" "$work/again2.qm"
+
+# Quantized weights become what they stand for; a checkpoint becomes one of another type.
+expect 0 quantize --type q4 "$work/a.qm" "$work/q4.qm"
+expect 0 convert "$work/q4.qm" "$work/q4"
+says "32.00 bits per weight"
+expect 0 convert "$work/q4" "$work/q4f.qm"
+expect 0 evaluate "$work/q4f.qm" --kl "$work/q4.qm" --windows 2
+expect 0 convert --dtype bf16 $pocket "$work/bf16"
+says "16.00 bits per weight"
+
+# An existing folder or file is not touched.
+refuses "$work/back: already exists; --force replaces files in it" convert "$work/a.qm" "$work/back"
+rm "$work/beside/pocket.safetensors"
+refuses "$work/beside/config.json: already exists; --force replaces it" convert "$work/a.qm" "$work/beside/pocket.safetensors"
+absent "$work/beside/pocket.safetensors"
+expect 0 convert --force "$work/a.qm" "$work/back"
+refuses "$work/nowhere/back: can't be created: No such file or directory" convert "$work/a.qm" "$work/nowhere/back"
+refuses "$work/a.qm/: can't be created: File exists" convert "$work/b.qm" "$work/a.qm/"
+
 # What it cannot do.
 refuses "--dtype q4: expected keep, f32, f16 or bf16" convert --dtype q4 $pocket "$work/no.qm"
-refuses "$work/no.gguf: only files whose name ends in .qm can be written so far" convert $pocket "$work/no.gguf"
+refuses "$work/no.gguf: .qm, .safetensors and folders can be written, not .gguf" convert $pocket "$work/no.gguf"
 refuses "1 of at least 2 arguments given" convert $pocket
 refuses "one argument too many: 'c'" convert a b c
 absent "$work/no.qm"

@@ -128,14 +128,14 @@ def spread_of(name, parameter, add_one):
     return 0.0, 1.0 if any(part in name for part in ("embed", "wte", "wpe")) else 1.5 / parameter.shape[-1] ** 0.5
 
 
-def make(name, folder, seed, dtype):
+def make(name, folder, seed, dtype, **saving):
     torch.manual_seed(seed)
     kind, config, _ = FAMILIES[name]
     model = kind(config()).eval()
     with torch.no_grad():
         for tensor, parameter in model.named_parameters():
             parameter.normal_(*spread_of(tensor, parameter, name.startswith("gemma")))
-    model.to(dtype).save_pretrained(folder)
+    model.to(dtype).save_pretrained(folder, **saving)
     (folder / "generation_config.json").unlink(missing_ok=True)
     write_tokenizer(folder, ALPHABET)
     return kind.from_pretrained(folder, dtype=torch.float32).eval()

@@ -476,6 +476,15 @@ static int child_status(void (*end)(void)) {
     return status;
 }
 
+static void within_a_folder(void) {
+    struct folder made;
+    struct error error;
+    outputs_guard_signals();
+    if (!folder_create(&made, "made", false, &error) || !output_create("made/file", false, &error))
+        _exit(99);
+    raise(SIGINT);
+}
+
 static void by_interrupt(void) {
     raise(SIGINT);
 }
@@ -514,6 +523,50 @@ static void no_end_of_the_process_leaves_temporaries(void **state) {
         assert_content("over", "old");
     }
     unlink("over");
+}
+
+/* ---- folders ---- */
+
+static void put_output(const char *path) {
+    struct error error;
+    struct output *output = output_create(path, false, &error);
+    assert_true(output && output_write(output, "x", 1, 0, &error) && output_commit(output, &error));
+}
+
+static void a_folder_stays_if_it_is_kept(void **state) {
+    (void)state;
+    struct folder made;
+    struct error error;
+    assert_true(folder_create(&made, "made", false, &error));
+    put_output("made/file");
+    assert_true(folder_keep(&made, &error));
+    folder_abandon(&made);
+    assert_content("made/file", "x");
+
+    assert_false(folder_create(&made, "made", false, &error));
+    assert_string_equal(error.text, "made: already exists; --force replaces files in it");
+    assert_true(folder_create(&made, "made", true, &error));
+    folder_abandon(&made);
+    assert_content("made/file", "x");
+    unlink("made/file");
+    rmdir("made");
+}
+
+static void a_folder_goes_with_what_failed(void **state) {
+    (void)state;
+    struct folder made;
+    struct error error;
+    assert_false(folder_create(&made, "absent/made", false, &error));
+    assert_string_equal(error.text, "absent/made: can't be created: No such file or directory");
+    put_file("file", "");
+    assert_false(folder_create(&made, "file", true, &error));
+    unlink("file");
+    assert_true(folder_create(&made, "made", false, &error));
+    folder_abandon(&made);
+    assert_int_equal(count_entries(), 0);
+    int status = child_status(within_a_folder);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    assert_int_equal(count_entries(), 0);
 }
 
 static void hangup_without_effect(void) {
@@ -557,6 +610,8 @@ int main(void) {
         cmocka_unit_test(memory_may_fail),
         cmocka_unit_test(no_end_of_the_process_leaves_temporaries),
         cmocka_unit_test(ignored_signals_stay_ignored),
+        cmocka_unit_test(a_folder_stays_if_it_is_kept),
+        cmocka_unit_test(a_folder_goes_with_what_failed),
     };
     return cmocka_run_group_tests(tests, enter_folder, remove_folder);
 }
