@@ -2,7 +2,7 @@
 """Compares the forward pass with transformers in fp32. Needs torch, transformers, tokenizers, numpy, safetensors.
 
   logits.py compare FOLDER MODEL.qm --bin BIN [--text FILE] [--ctx N] [--windows N]
-      logits of every position and perplexity of MODEL.qm (made from the Hugging Face FOLDER), same windows
+      logits of every position, perplexity and divergence of MODEL.qm (made from the Hugging Face FOLDER), same windows
   logits.py greedy FOLDER MODEL.qm --bin BIN
       continuations of 64 tokens of 20 prompts
   logits.py random --bin BIN [--seeds N]
@@ -54,10 +54,19 @@ def windows_of(folder, text, context, n):
     return [prefix + window[len(prefix):] for window in windows]
 
 
-def surprise_of(logits, window):
-    first = len(window) // 2
-    shifted = torch.log_softmax(torch.tensor(logits[first:-1]).double(), dim=-1).numpy()
-    return -shifted[np.arange(len(shifted)), window[first + 1:]]
+def predictions_of(logits):
+    """Log-probabilities at the positions that are scored, the second half."""
+    scored = torch.as_tensor(logits[len(logits) // 2:-1]).double()
+    return torch.log_softmax(scored, dim=-1).numpy()
+
+
+def surprise_of(predictions, window):
+    return -predictions[np.arange(len(predictions)), window[-len(predictions):]]
+
+
+def divergence(expected, found):
+    """Kullback-Leibler divergence of each position, in nats."""
+    return (np.exp(expected) * (expected - found)).sum(axis=1)
 
 
 def evaluate(binaries, *arguments):
@@ -74,21 +83,24 @@ def compare(folder, qm, binaries, text, context, n, label):
         dump = pathlib.Path(scratch) / "logits"
         common = ["--text", text, "--ctx", context, "--windows", len(windows), "-q"]
         evaluate(binaries, qm, "--dump-logits", dump, *common)
-        found = np.fromfile(dump, np.float32).reshape(len(windows), context, -1)
+        found = np.memmap(dump, np.float32, "c").reshape(len(windows), context, -1)
         row = json.loads(evaluate(binaries, qm, "--ppl", "--json", *common))["models"][0]
     worst = spread = 0
-    surprises = []
+    surprises, divergences = [], []
     for window, mine in zip(windows, found):
         expected = logits_of(model, window)
         worst = max(worst, np.abs(mine - expected).max())
         spread = max(spread, expected.max() - expected.min())
-        surprises.append(surprise_of(expected, window))
+        predictions = predictions_of(expected)
+        surprises.append(surprise_of(predictions, window))
+        divergences.append(divergence(predictions, predictions_of(mine)))
     perplexity = np.exp(np.mean(surprises))
     off = row["ppl"] / perplexity - 1
     good = worst < 1e-3 * spread and abs(off) < 5e-4
     print(f"{label}: {len(windows)} windows of {context}; logits off by {worst:.2e} at most, "
-          f"{worst / spread:.2e} of their range {spread:.1f}; perplexity {row['ppl']:.5f}, transformers "
-          f"{perplexity:.5f}, off by {100 * off:+.5f}%: {'good' if good else 'BAD'}", flush=True)
+          f"{worst / spread:.2e} of their range {spread:.1f}; KL {np.mean(divergences):.1e} nats; perplexity "
+          f"{row['ppl']:.5f}, transformers {perplexity:.5f}, off by {100 * off:+.5f}%: {'good' if good else 'BAD'}",
+          flush=True)
     return good
 
 
