@@ -14,8 +14,27 @@ static double llama3_scaled(const struct model_config *c, double frequency) {
     return (1 - kept) * frequency / c->rope_factor + kept * frequency;
 }
 
+/* YaRN: the pair of `dim` values, not a whole one, that turns so often within the original context. */
+static double turning_pair(const struct model_config *c, size_t dim, double turns) {
+    double slowness = log((double)c->rope_original_context / (turns * 2 * M_PI));
+    return (double)dim * slowness / (2 * log(c->rope_theta));
+}
+
+static double yarn_scaled(const struct model_config *c, size_t dim, size_t i, double frequency) {
+    double first = turning_pair(c, dim, c->rope_beta_fast), last = turning_pair(c, dim, c->rope_beta_slow);
+    if (c->rope_truncate) {
+        first = floor(first);
+        last = ceil(last);
+    }
+    first = fmax(first, 0);
+    last = fmin(last, (double)dim - 1);
+    double width = first == last ? 0.001 : last - first;
+    double slowed = fmin(fmax(((double)i - first) / width, 0), 1);
+    return slowed * frequency / c->rope_factor + (1 - slowed) * frequency;
+}
+
 /* The frequency of pair i. */
-static double scaled(const struct model_config *c, size_t i, double frequency, size_t capacity) {
+static double scaled(const struct model_config *c, size_t dim, size_t i, double frequency, size_t capacity) {
     switch ((enum rope_kind)c->rope_kind) {
     case ROPE_LINEAR:
         return frequency / c->rope_factor;
@@ -24,17 +43,27 @@ static double scaled(const struct model_config *c, size_t i, double frequency, s
     case ROPE_LONG:
         return frequency / (capacity > c->rope_original_context ? c->rope_long_factors.values[i]
                                                                 : c->rope_short_factors.values[i]);
+    case ROPE_YARN:
+        return yarn_scaled(c, dim, i, frequency);
     case ROPE_PLAIN:
         break;
     }
     return frequency;
 }
 
+static double yarn_attention_factor(const struct model_config *c) {
+    double step = 0.1 * log(c->rope_factor);
+    return c->rope_mscale > 0 ? (1 + step * c->rope_mscale) / (1 + step * c->rope_mscale_all_dim) : 1 + step;
+}
+
 static double attention_factor(const struct model_config *c) {
     if (c->rope_attention_factor > 0)
         return c->rope_attention_factor;
-    return c->rope_kind == ROPE_LONG ? sqrt(1 + log(c->rope_factor) / log((double)c->rope_original_context))
-                                     : 1;
+    if (c->rope_kind == ROPE_YARN)
+        return yarn_attention_factor(c);
+    if (c->rope_kind == ROPE_LONG)
+        return sqrt(1 + log(c->rope_factor) / log((double)c->rope_original_context));
+    return 1;
 }
 
 bool rope_init(struct rope *rope, const struct model_config *c, bool local, size_t capacity,
@@ -45,7 +74,7 @@ bool rope_init(struct rope *rope, const struct model_config *c, bool local, size
     for (size_t i = 0; rope->frequencies && i < rope->dim / 2; i++) {
         double theta = local ? c->rope_local_theta : c->rope_theta;
         double plain = pow(theta, -2.0 * (double)i / (double)rope->dim);
-        rope->frequencies[i] = local ? plain : scaled(c, i, plain, capacity);
+        rope->frequencies[i] = local ? plain : scaled(c, rope->dim, i, plain, capacity);
     }
     return rope->frequencies != NULL;
 }

@@ -17,7 +17,7 @@ struct field {
     bool optional; /* 0 may be, and is not written */
 };
 
-static const char *const rope_names[] = {"plain", "linear", "llama3", "longrope", NULL};
+static const char *const rope_names[] = {"plain", "linear", "llama3", "longrope", "yarn", NULL};
 static const char *const norm_names[] = {"rms", "layer", NULL};
 static const char *const place_names[] = {"before", "behind", "around", NULL};
 static const char *const qk_norm_names[] = {"none", "head", "whole", NULL};
@@ -67,7 +67,12 @@ static const struct field fields[] = {
     FIELD(rope_original_context, FIELD_UINT, REQUIRED, RANGE(0, CONFIG_MAX_CONTEXT)),
     FIELD(rope_short_factors, FIELD_REALS, OPTIONAL, RANGE(1e-6, 1e6)),
     FIELD(rope_long_factors, FIELD_REALS, OPTIONAL, RANGE(1e-6, 1e6)),
+    FIELD(rope_beta_fast, FIELD_REAL, OPTIONAL, RANGE(1e-3, 1e6)),
+    FIELD(rope_beta_slow, FIELD_REAL, OPTIONAL, RANGE(1e-3, 1e6)),
+    FIELD(rope_truncate, FIELD_BOOL, OPTIONAL),
     FIELD(rope_attention_factor, FIELD_REAL, OPTIONAL, RANGE(1e-3, 1e3)),
+    FIELD(rope_mscale, FIELD_REAL, OPTIONAL, RANGE(1e-3, 1e3)),
+    FIELD(rope_mscale_all_dim, FIELD_REAL, OPTIONAL, RANGE(1e-3, 1e3)),
     FIELD(activation, FIELD_TRAIT, OPTIONAL, NAMES(activation_names)),
     FIELD(plain_ffn, FIELD_BOOL, OPTIONAL),
     FIELD(embedding_scale, FIELD_REAL, OPTIONAL, RANGE(1e-6, 1e6)),
@@ -213,18 +218,33 @@ static bool check_llama3(const struct model_config *c, const char *path, struct 
                 path, c->rope_low_freq_factor, c->rope_high_freq_factor);
 }
 
-static bool check_rope(const struct model_config *c, const char *path, struct error *error) {
-    if (c->rope_dim % 2 || c->rope_dim > c->head_dim)
-        return fail(error, "%s: rope_dim is %" PRIu64 ", expected an even number up to head_dim, %" PRIu64,
-                    path, c->rope_dim, c->head_dim);
-    bool needs_original = c->rope_kind == ROPE_LLAMA3 || c->rope_kind == ROPE_LONG;
-    if (needs_original && !c->rope_original_context)
+static bool check_yarn(const struct model_config *c, const char *path, struct error *error) {
+    if (c->rope_kind != ROPE_YARN)
+        return true;
+    if (!(c->rope_beta_slow > 0 && c->rope_beta_fast >= c->rope_beta_slow))
+        return fail(error, "%s: rope beta_fast is %g and beta_slow %g, expected 0 < the second <= the first",
+                    path, c->rope_beta_fast, c->rope_beta_slow);
+    return c->rope_theta > 1 || /* by whose logarithm is divided */
+           fail(error, "%s: rope of kind yarn has a theta of 1, expected more", path);
+}
+
+static bool check_original_context(const struct model_config *c, const char *path, struct error *error) {
+    bool needed = c->rope_kind != ROPE_PLAIN && c->rope_kind != ROPE_LINEAR;
+    if (needed && !c->rope_original_context)
         return fail(error, "%s: rope of kind %s needs its original context, which is 0", path,
                     rope_names[c->rope_kind]);
     if (c->rope_kind == ROPE_LONG && c->rope_original_context < 2) /* by whose logarithm is divided */
         return fail(error, "%s: rope of kind longrope has an original context of 1, expected 2 or more",
                     path);
-    return check_llama3(c, path, error) &&
+    return true;
+}
+
+static bool check_rope(const struct model_config *c, const char *path, struct error *error) {
+    if (c->rope_dim % 2 || c->rope_dim > c->head_dim)
+        return fail(error, "%s: rope_dim is %" PRIu64 ", expected an even number up to head_dim, %" PRIu64,
+                    path, c->rope_dim, c->head_dim);
+    return check_original_context(c, path, error) && check_llama3(c, path, error) &&
+           check_yarn(c, path, error) &&
            check_factors(c, &c->rope_short_factors, "rope_short_factors", path, error) &&
            check_factors(c, &c->rope_long_factors, "rope_long_factors", path, error);
 }

@@ -11,8 +11,10 @@
 
 /* Positions rotate pairs of values (Su et al. 2021). linear: by position / factor (Chen et al. 2023); llama3:
  * low frequencies alone slowed by factor, with a smooth passage between (Llama 3.1); longrope: each pair by a
- * factor of its own, one list for contexts up to the original one and one for longer (Ding et al. 2024). */
-enum rope_kind { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_LONG };
+ * factor of its own, one list for contexts up to the original one and one for longer (Ding et al. 2024);
+ * yarn: as linear for pairs that turn slowly, not at all for those that turn fast, and a passage between,
+ * over the pairs (Peng et al. 2023). */
+enum rope_kind { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_LONG, ROPE_YARN };
 /* RMS norm (Zhang and Sennrich 2019), layer norm (Ba et al. 2016). */
 enum norm_kind { NORM_RMS, NORM_LAYER };
 /* Before attention and feed-forward, behind them (what they add to the residual stream is normed), or both.
@@ -72,12 +74,19 @@ struct model_config {
     double rope_theta;
     double rope_local_theta; /* of layers that have the window, which then scale nothing; 0: as the others */
     uint64_t rope_kind; /* enum rope_kind */
-    double rope_factor; /* linear, llama3, longrope; else 1 */
+    double rope_factor; /* linear, llama3, longrope, yarn; else 1 */
     double rope_low_freq_factor, rope_high_freq_factor; /* llama3; else 0 */
-    uint64_t rope_original_context; /* llama3, longrope; else 0 */
+    uint64_t rope_original_context; /* llama3, longrope, yarn; else 0 */
     struct rope_factors rope_short_factors, rope_long_factors; /* longrope; else none */
-    double rope_attention_factor; /* of sines and cosines; 0: sqrt(1 + log(rope_factor) /
-                                     log(rope_original_context)) for longrope, else 1 */
+    /* yarn, else 0: pairs that turn more than rope_beta_fast times within the original context are kept,
+     * those that turn less than rope_beta_slow times slowed by all of rope_factor */
+    double rope_beta_fast, rope_beta_slow;
+    bool rope_truncate; /* the passage between these begins and ends at whole pairs */
+    /* Of sines and cosines; 0: for longrope sqrt(1 + log(rope_factor) / log(rope_original_context)), for yarn
+     * m(rope_mscale) / m(rope_mscale_all_dim), or m(1) where these are 0, with
+     * m(x) = 1 + 0.1 * x * log(rope_factor); else 1 */
+    double rope_attention_factor;
+    double rope_mscale, rope_mscale_all_dim;
 
     uint64_t activation; /* enum activation */
     bool plain_ffn; /* down(act(up)), in place of down(act(gate) * up) */

@@ -184,12 +184,10 @@ static const struct trait_name activation_names[] = {
 };
 
 static const struct trait_name rope_names[] = {
-    {"default", ROPE_PLAIN},
-    {"linear", ROPE_LINEAR},
-    {"llama3", ROPE_LLAMA3},
-    {"longrope", ROPE_LONG},
+    {"default", ROPE_PLAIN}, {"linear", ROPE_LINEAR},
+    {"llama3", ROPE_LLAMA3}, {"longrope", ROPE_LONG},
     {"su", ROPE_LONG}, /* as longrope was called at first */
-    {0},
+    {"yarn", ROPE_YARN},     {0},
 };
 
 static bool set_trait(const struct reading *r, const struct item *item, const struct trait_name *names) {
@@ -458,7 +456,12 @@ static const struct family_key rope_keys[] = {
         KEY_UINT),
     KEY(ROPE("short_factor"), rope_short_factors, KEY_REALS),
     KEY(ROPE("long_factor"), rope_long_factors, KEY_REALS),
-    KEY(ROPE("attention_factor"), rope_attention_factor, KEY_REAL),
+    KEY(ROPE("attention_factor"), rope_attention_factor, KEY_SCALE),
+    KEY(ROPE("beta_fast"), rope_beta_fast, KEY_REAL),
+    KEY(ROPE("beta_slow"), rope_beta_slow, KEY_REAL),
+    KEY(ROPE("mscale"), rope_mscale, KEY_REAL),
+    KEY(ROPE("mscale_all_dim"), rope_mscale_all_dim, KEY_REAL),
+    KEY(ROPE("truncate"), rope_truncate, KEY_BOOL),
     {0},
 };
 
@@ -528,8 +531,12 @@ static bool complete_rope(const struct reading *r) {
     struct model_config *c = r->config;
     if (!c->rope_original_context)
         c->rope_original_context = c->context;
-    if (c->rope_kind == ROPE_LONG && c->rope_factor == 0)
+    if ((c->rope_kind == ROPE_LONG || c->rope_kind == ROPE_YARN) && c->rope_factor == 0)
         c->rope_factor = fmax(1, (double)c->context / (double)c->rope_original_context);
+    if (c->rope_beta_fast == 0)
+        c->rope_beta_fast = 32;
+    if (c->rope_beta_slow == 0)
+        c->rope_beta_slow = 1;
     if (c->rope_kind != ROPE_PLAIN && c->rope_factor == 0)
         return fail(r->error, "%s: rope of type %s needs a factor", r->path, rope_name(c->rope_kind));
     if (c->rope_kind == ROPE_LLAMA3 && (c->rope_low_freq_factor == 0 || c->rope_high_freq_factor == 0))
@@ -537,20 +544,31 @@ static bool complete_rope(const struct reading *r) {
     return true;
 }
 
+static void settle_yarn(struct model_config *c) {
+    bool yarn = c->rope_kind == ROPE_YARN;
+    if (!yarn) {
+        c->rope_beta_fast = c->rope_beta_slow = 0;
+        c->rope_truncate = false;
+    }
+    if (!yarn || c->rope_attention_factor > 0 || c->rope_mscale == 0 || c->rope_mscale_all_dim == 0)
+        c->rope_mscale = c->rope_mscale_all_dim = 0;
+}
+
 /* Numbers that a kind does not use may stand in a file; they are dropped, so that equal models are equal. */
 static void settle_rope(struct model_config *c) {
-    if (c->rope_factor == 1 && c->rope_kind != ROPE_LONG)
+    if (c->rope_factor == 1 && (c->rope_kind == ROPE_LINEAR || c->rope_kind == ROPE_LLAMA3))
         c->rope_kind = ROPE_PLAIN;
     if (c->rope_kind == ROPE_PLAIN)
         c->rope_factor = 1;
     if (c->rope_kind != ROPE_LLAMA3)
         c->rope_low_freq_factor = c->rope_high_freq_factor = 0;
-    if (c->rope_kind != ROPE_LONG) {
+    if (c->rope_kind != ROPE_LONG)
         c->rope_short_factors = c->rope_long_factors = (struct rope_factors){0};
+    if (c->rope_kind != ROPE_LONG && c->rope_kind != ROPE_YARN)
         c->rope_attention_factor = 0;
-    }
-    if (c->rope_kind != ROPE_LLAMA3 && c->rope_kind != ROPE_LONG)
+    if (c->rope_kind == ROPE_PLAIN || c->rope_kind == ROPE_LINEAR)
         c->rope_original_context = 0;
+    settle_yarn(c);
 }
 
 /* How much of a head rotates. */
@@ -576,6 +594,7 @@ static bool read_rope(const struct reading *r) {
         c->rope_factor = 1;
         return true;
     }
+    c->rope_truncate = true;
     if (!check_rope_objects(r) || !read_keys(r, rope_keys) || !read_share(r) || !complete_rope(r))
         return false;
     settle_rope(c);

@@ -129,8 +129,8 @@ wrong "$config: vocab_size is \"2048\", expected a whole number"
 config_with hidden_act '"relu6"'
 wrong "$config: hidden_act is \"relu6\", expected one of the kinds known here: silu, "
 config_with rope_theta null
-sed -i 's/"rope_type": "default"/"rope_type": "yarn"/' "$config"
-wrong "$config: rope_parameters.rope_type is \"yarn\", expected one of the kinds known here: default, linear, llama3, longrope, su"
+sed -i 's/"rope_type": "default"/"rope_type": "dynamic"/' "$config"
+wrong "$config: rope_parameters.rope_type is \"dynamic\", expected one of the kinds known here: default, linear, llama3, longrope, su, yarn"
 fresh
 sed -i 's/LlamaForCausalLM/OtherForCausalLM/' "$config"
 wrong "$config: models of class OtherForCausalLM are not known here; known are LlamaForCausalLM, MistralForCausalLM"

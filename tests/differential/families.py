@@ -32,6 +32,7 @@ SIZES = dict(vocab_size=32, hidden_size=24, intermediate_size=37, num_hidden_lay
 MULTIHEAD = {key: value for key, value in SIZES.items() if key != "num_key_value_heads"}
 FALCON = dict(vocab_size=32, hidden_size=24, num_hidden_layers=3, num_attention_heads=6, bos_token_id=None,
               eos_token_id=None, max_position_embeddings=96)
+WIDE_HEADS = {**SIZES, "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
 EXPERTS = dict(hidden_size=32, num_attention_heads=8)
 
 
@@ -47,7 +48,7 @@ def older(config, **changes):
     if "sliding_attention" in both:
         config["rope_local_base_freq"] = both["sliding_attention"]["rope_theta"]
     scaling = {key: value for key, value in parameters.items()
-               if key not in ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")}
+               if key not in ("rope_theta", "partial_rotary_factor") and key not in config}
     if parameters.get("rope_type", "default") != "default":
         config["rope_scaling"] = {"type" if key == "rope_type" else key: value for key, value in scaling.items()}
     if "partial_rotary_factor" in parameters:
@@ -64,9 +65,16 @@ FAMILIES = {
         **SIZES, attention_bias=True, mlp_bias=True, head_dim=10,
         rope_parameters=rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                              original_max_position_embeddings=32)), None),
+    "llama-yarn": (t.LlamaForCausalLM, lambda: t.LlamaConfig(
+        **WIDE_HEADS, rope_parameters=rope("yarn", theta=50.0, factor=4.0, beta_fast=4.0, beta_slow=0.5, mscale=1.5,
+                                           mscale_all_dim=0.8, truncate=False,
+                                           original_max_position_embeddings=64)), {}),
     "mistral": (t.MistralForCausalLM, lambda: t.MistralConfig(**SIZES, sliding_window=7), {}),
     "qwen2": (t.Qwen2ForCausalLM, lambda: t.Qwen2Config(
         **SIZES, use_sliding_window=True, sliding_window=9, max_window_layers=2), {}),
+    "qwen2-yarn": (t.Qwen2ForCausalLM, lambda: t.Qwen2Config(
+        **WIDE_HEADS, rope_parameters=rope("yarn", theta=1000.0, factor=3.0,
+                                           original_max_position_embeddings=32)), {}),
     "qwen3": (t.Qwen3ForCausalLM, lambda: t.Qwen3Config(**SIZES, head_dim=16, attention_bias=True), {}),
     "gemma": (t.GemmaForCausalLM, lambda: t.GemmaConfig(**SIZES, head_dim=16), {"hidden_act": "gelu"}),
     "gemma2": (t.Gemma2ForCausalLM, lambda: t.Gemma2Config(
@@ -84,6 +92,11 @@ FAMILIES = {
     "olmo2": (t.Olmo2ForCausalLM, lambda: t.Olmo2Config(**SIZES), {}),
     "olmo3": (t.Olmo3ForCausalLM, lambda: t.Olmo3Config(**{**SIZES, "num_hidden_layers": 4}, sliding_window=8),
               None),
+    "olmo3-yarn": (t.Olmo3ForCausalLM, lambda: t.Olmo3Config(
+        **{**WIDE_HEADS, "num_hidden_layers": 4}, sliding_window=8, rope_parameters={
+            "full_attention": rope("yarn", theta=50.0, factor=4.0, beta_fast=3.0, attention_factor=1.3,
+                                   original_max_position_embeddings=64),
+            "sliding_attention": rope(theta=50.0)}), {}),
     "granite": (t.GraniteForCausalLM, lambda: t.GraniteConfig(
         **SIZES, embedding_multiplier=12.0, logits_scaling=8.0, residual_multiplier=0.22,
         attention_multiplier=0.3), {}),

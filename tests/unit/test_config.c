@@ -116,8 +116,8 @@ static void values_of_another_kind_are_refused(void **state) {
         metadata.items[i].value = was;
     }
     assert_true(metadata_set(&metadata, "model.rope_kind",
-                             (struct value){.kind = VALUE_TEXT, .text = "yarn", .count = 4}, &error));
-    assert_unread("x.qm: model.rope_kind is \"yarn\", known are plain, linear, llama3, longrope");
+                             (struct value){.kind = VALUE_TEXT, .text = "dynamic", .count = 7}, &error));
+    assert_unread("x.qm: model.rope_kind is \"dynamic\", known are plain, linear, llama3, longrope, yarn");
 }
 
 /* ---- Ranges ---- */
@@ -199,6 +199,24 @@ static void longrope_divides_by_a_logarithm(void **state) {
     assert_true(config_check(&config, "x.qm", &error));
     config.rope_original_context = 1;
     assert_bad(&config, "x.qm: rope of kind longrope has an original context of 1, expected 2 or more");
+}
+
+static void yarn_slows_slow_pairs_more(void **state) {
+    (void)state;
+    struct model_config config = small;
+    struct error error;
+    config.rope_kind = ROPE_YARN;
+    config.rope_beta_fast = config.rope_beta_slow = 2;
+    assert_true(config_check(&config, "x.qm", &error));
+    config.rope_beta_slow = 3;
+    assert_bad(&config, "x.qm: rope beta_fast is 2 and beta_slow 3, expected 0 < the second <= the first");
+    config.rope_beta_slow = 0;
+    assert_bad(&config, "x.qm: rope beta_fast is 2 and beta_slow 0, expected 0 < the second <= the first");
+    config.rope_beta_slow = 1;
+    config.rope_theta = 1;
+    assert_bad(&config, "x.qm: rope of kind yarn has a theta of 1, expected more");
+    config.rope_original_context = 0;
+    assert_bad(&config, "x.qm: rope of kind yarn needs its original context, which is 0");
 }
 
 static void experts_must_make_sense(void **state) {
@@ -288,6 +306,7 @@ int main(void) {
         cmocka_unit_test(numbers_must_fit_each_other),
         cmocka_unit_test(patterns_are_as_short_as_they_can_be),
         cmocka_unit_test(longrope_divides_by_a_logarithm),
+        cmocka_unit_test(yarn_slows_slow_pairs_more),
         cmocka_unit_test(experts_must_make_sense),
         cmocka_unit_test_teardown(tensors_stand_in_the_order_of_a_token, forget),
         cmocka_unit_test_teardown(shapes_follow_from_the_configuration, forget),

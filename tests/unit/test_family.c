@@ -107,6 +107,36 @@ static void llama3_rope_is_read(void **state) {
     assert_int_equal(c.rope_original_context, 8192);
 }
 
+static void yarn_is_read(void **state) {
+    (void)state;
+    struct model_config c = read_good(LLAMA(
+        ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":32768}"));
+    assert_true(c.rope_kind == ROPE_YARN && c.rope_factor == 4 && c.rope_original_context == 32768);
+    assert_true(c.rope_beta_fast == 32 && c.rope_beta_slow == 1 && c.rope_truncate);
+    assert_true(c.rope_attention_factor == 0 && c.rope_mscale == 0 && c.rope_mscale_all_dim == 0);
+    c = read_good(LLAMA(",\"rope_parameters\":{\"rope_type\":\"yarn\",\"rope_theta\":5e5,\"beta_fast\":8,"
+                        "\"beta_slow\":2,\"original_max_position_embeddings\":16,\"truncate\":false,"
+                        "\"mscale\":0.9,\"mscale_all_dim\":0.8}"));
+    assert_true(c.rope_theta == 5e5 && c.rope_factor == 64.0 / 16 && c.rope_original_context == 16);
+    assert_true(c.rope_beta_fast == 8 && c.rope_beta_slow == 2 && !c.rope_truncate);
+    assert_true(c.rope_mscale == 0.9 && c.rope_mscale_all_dim == 0.8);
+}
+
+/* Two files that say the same in other words make equal models. */
+static void numbers_that_yarn_does_not_use_are_dropped(void **state) {
+    (void)state;
+    struct model_config c =
+        read_good(LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"mscale\":1}"));
+    assert_true(c.rope_mscale == 0 && c.rope_original_context == 64);
+    c = read_good(LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"attention_factor\":1.2,"
+                        "\"mscale\":1,\"mscale_all_dim\":2}"));
+    assert_true(c.rope_attention_factor == 1.2 && c.rope_mscale == 0 && c.rope_mscale_all_dim == 0);
+    c = read_good(LLAMA(",\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":4,\"attention_factor\":1.2,"
+                        "\"beta_fast\":32}"));
+    assert_true(c.rope_attention_factor == 0 && c.rope_beta_fast == 0 && c.rope_beta_slow == 0);
+    assert_false(c.rope_truncate);
+}
+
 #define MISTRAL(more)                                                                                        \
     "{\"architectures\":[\"MistralForCausalLM\"],\"num_hidden_layers\":2,\"hidden_size\":80,"                \
     "\"intermediate_size\":72,\"num_attention_heads\":8,\"vocab_size\":50" more "}"
@@ -216,11 +246,16 @@ static void what_would_change_results_is_refused(void **state) {
 
 static void bad_ropes_are_refused(void **state) {
     (void)state;
-    assert_refused(LLAMA(",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}"),
-                   "config.json: rope_scaling.rope_type is \"yarn\", expected one of the kinds known here: "
-                   "default, linear, llama3, longrope, su");
-    assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4,\"beta_fast\":32}"),
-                   "config.json: rope_scaling has a key that this version does not know, 'beta_fast'");
+    assert_refused(
+        LLAMA(",\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":4}"),
+        "config.json: rope_scaling.rope_type is \"dynamic\", expected one of the kinds known here: "
+        "default, linear, llama3, longrope, su, yarn");
+    assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4,\"mrope_section\":[8,8]}"),
+                   "config.json: rope_scaling has a key that this version does not know, 'mrope_section'");
+    assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"attention_factor\":0}"),
+                   "config.json: rope_scaling.attention_factor is 0, expected a number above 0");
+    assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"beta_fast\":-1}"),
+                   "config.json: rope_scaling.beta_fast is -1, expected 0.001 to 1e+06");
     assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"linear\"}"),
                    "config.json: rope of type linear needs a factor");
     assert_refused(LLAMA(",\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}"),
@@ -240,6 +275,8 @@ int main(void) {
         cmocka_unit_test(null_is_the_default),
         cmocka_unit_test(rope_is_read_in_every_spelling),
         cmocka_unit_test(llama3_rope_is_read),
+        cmocka_unit_test(yarn_is_read),
+        cmocka_unit_test(numbers_that_yarn_does_not_use_are_dropped),
         cmocka_unit_test(a_window_no_shorter_than_the_context_is_none),
         cmocka_unit_test(unknown_classes_are_refused_by_name),
         cmocka_unit_test(missing_keys_are_named),
