@@ -3,19 +3,20 @@
 #
 #     tests/bench/compare.sh LLAMA_CPP_DIR MODEL
 #
-# LLAMA_CPP_DIR is where llama.cpp was built for the processor: llama-bench and llama-quantize are in its bin/ or
-# build/bin/. MODEL is the name of a shape (evaluate --shape), or a .qm file in f16. llama.cpp gets the same as GGUF,
-# and both sides have all matrices at the level, the head too. Speed does not depend on the weights' values.
+# LLAMA_CPP_DIR is where llama.cpp or ik_llama.cpp was built for the processor: llama-bench and llama-quantize are in its
+# bin/ or build/bin/. MODEL is the name of a shape (evaluate --shape), or a .qm file in f16. llama.cpp gets the same as
+# GGUF, and both sides have all matrices at the level, the head too. Speed does not depend on the weights' values.
 #
 # ROUNDS=5, PROMPT=512 (tokens), THREADS (all processors) and LEVELS="f16 q8 q4" may be set. Files go to TMPDIR
 # (/tmp): with all levels 3.7 bytes a weight, 5.3 where MODEL is a file. They are deleted at the end, and the one in
 # f16, where LEVELS lacks it, as soon as the others are made.
 #
-# llama.cpp runs with whichever of flash attention on or off, and of the file mapped or read, was best at the level in a
-# trial beforehand. Then each round takes the levels in turn, at each ours first, then theirs. Both generate behind the
-# same prompt. A cell is the median over rounds and, in brackets, the least and the largest. Ratios and shares are
-# formed within each round, of figures measured back to back, so that a machine that drifts moves both sides alike. The
-# roof is the plain read that evaluate measures in the round; both sides stream the same bytes a token.
+# llama.cpp runs with whichever of flash attention on or off, and of the file mapped or read (ik_llama.cpp: in huge
+# pages or repacked, too), was best at the level in a trial beforehand. Then each round takes the levels in turn, at each
+# ours first, then theirs. Both generate behind the same prompt. A cell is the median over rounds and, in brackets, the
+# least and the largest. Ratios and shares are formed within each round, of figures measured back to back, so that a
+# machine that drifts moves both sides alike. The roof is the plain read that evaluate measures in the round; both sides
+# stream the same bytes a token.
 set -euo pipefail
 export LC_ALL=C
 
@@ -38,6 +39,7 @@ rounds=${ROUNDS:-5} prompt=${PROMPT:-512} threads=${THREADS:-$(getconf _NPROCESS
 read -ra levels <<< "${LEVELS:-f16 q8 q4}"
 declare -A theirs=([f16]=F16 [q8]=Q8_0 [q4]=Q4_0) # what llama.cpp calls the levels
 declare -A settings # of llama-bench, by level
+peer=llama.cpp mappings=("-mmp 1" "-mmp 0") # and how it takes weights into memory
 
 check() {
     local number='^[1-9][0-9]*$' level
@@ -88,6 +90,17 @@ prepare() {
 
 # ---- Measuring ----
 
+# know_peer: which program it is and what it can be told.
+know_peer() {
+    run "$llama/llama-bench" --help
+    depth=(-n 32 -d "$prompt")
+    grep -q -- --load-mode "$work/out" && mappings=("-lm mmap" "-lm none")
+    grep -q -- --run-time-repack "$work/out" || return 0
+    peer=ik_llama.cpp
+    depth=(-n 0 -gp "$prompt,32")
+    mappings+=("-mmp 1 -thp 1" "-mmp 0 -rtr 1")
+}
+
 # bench LEVEL ARGUMENTS...: llama-bench, which warms up by itself, with the level's settings.
 bench() {
     local level=$1 chosen
@@ -99,9 +112,7 @@ bench() {
 
 # choose_settings LEVEL: those with the largest product of both speeds.
 choose_settings() {
-    local level=$1 attention mapping mappings=("-mmp 1" "-mmp 0")
-    run "$llama/llama-bench" --help
-    grep -q -- --load-mode "$work/out" && mappings=("-lm mmap" "-lm none")
+    local level=$1 attention mapping
     for attention in "-fa 0" "-fa 1"; do
         for mapping in "${mappings[@]}"; do
             settings[$level]="$attention $mapping"
@@ -119,7 +130,7 @@ take_turn() {
     run "$BIN/evaluate" -q -j "$threads" "${model[@]}" --speed --depth "$prompt" --json
     cpu=$(value cpu)
     ours=$(for key in prefill_tok_s decode_tok_s streamed_bytes_per_token roof_gb_s; do value $key; done)
-    bench "$level" -p 0 -n 32 -d "$prompt"
+    bench "$level" -p 0 "${depth[@]}"
     decode=$(value avg_ts)
     bench "$level" -p "$prompt" -n 0
     prefill=$(value avg_ts) commit=$(value build_commit)
@@ -145,10 +156,10 @@ row() {
 }
 
 table() {
-    echo "$name on $cpu, $threads threads, llama.cpp $commit; tokens a second, medians of $rounds rounds (least to largest)"
+    echo "$name on $cpu, $threads threads, $peer $commit; tokens a second, medians of $rounds rounds (least to largest)"
     echo
-    echo "| level | prefill of $prompt: llama.cpp | ours | ratio | decode: llama.cpp | ours | ratio" \
-        "| share of the roof: llama.cpp | ours | settings of llama.cpp |"
+    echo "| level | prefill of $prompt: $peer | ours | ratio | decode: $peer | ours | ratio" \
+        "| share of the roof: $peer | ours | settings of $peer |"
     echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for level in "${levels[@]}"; do row "$level"; done
 }
@@ -159,8 +170,9 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 prepare
+know_peer
 for level in "${levels[@]}"; do
-    note "${theirs[$level]}: finding the best settings for llama.cpp"
+    note "${theirs[$level]}: finding the best settings for $peer"
     choose_settings "$level"
 done
 for ((round = 1; round <= rounds; round++)); do
