@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
         "IN OUT",
         "Turns one kind of model into another.\n"
         "IN is a Hugging Face folder, a .safetensors file with config.json and tokenizer.json\n"
-        "beside it, the .safetensors.index.json of one in shards, or a .qm file.\n"
+        "beside it, the .safetensors.index.json of one in shards, a .gguf file (the first of\n"
+        "its shards), or a .qm file.\n"
         "OUT is a .qm file, a .safetensors file, beside which those go too, or a folder for them.",
         options,
         2,

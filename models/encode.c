@@ -56,6 +56,8 @@ struct tensor encode_planned(const struct import *import, const struct encode_pl
     planned.type = import->tensors[i]->type;
     planned.layout = import->tensors[i]->layout;
     const struct type *type = plan->types[i];
+    if (!type && planned.type)
+        type = planned.type->native;
     if (type && type != planned.type) {
         planned.type = type;
         planned.layout =
@@ -169,16 +171,32 @@ static bool encode_rows(const struct job *job, const struct piece *piece, const 
                 piece->begin + unfit.row, unfit.col, type->name);
 }
 
+/* Does the planned type hold the same weights in other places? */
+static bool is_repacked(const struct job *job, size_t i) {
+    const struct type *from = job->import->tensors[i]->type;
+    return from && from->repack && from->native == job->planned[i].type;
+}
+
+static bool encode_or_repack(struct job *job, struct piece *piece, float *values, struct error *error) {
+    uint64_t n = piece->end - piece->begin;
+    struct matrix rows;
+    if (!is_repacked(job, piece->tensor))
+        return import_read_for_encoder(job->import, piece->tensor, piece->begin, n, values, piece->old, &rows,
+                                       error) &&
+               encode_rows(job, piece, &rows, error);
+    if (!import_read_stored(job->import, piece->tensor, piece->begin, n, piece->old, &rows, error))
+        return false;
+    rows.type->repack(rows.data, rows.n_rows, rows.n_cols, piece->new);
+    return true;
+}
+
 static bool convert_piece(struct job *job, struct piece *piece, float *values, struct error *error) {
     const struct tensor *from = job->import->tensors[piece->tensor], *to = &job->planned[piece->tensor];
-    struct matrix rows;
     piece->old = piece->buffers[0];
     piece->new = piece->buffers[1];
-    return import_read_for_encoder(job->import, piece->tensor, piece->begin, piece->end - piece->begin,
-                                   values, piece->old, &rows, error) &&
-           bytes_of_rows(from, piece->begin, piece->end, &piece->old_offset, &piece->old_size) &&
+    return bytes_of_rows(from, piece->begin, piece->end, &piece->old_offset, &piece->old_size) &&
            bytes_of_rows(to, piece->begin, piece->end, &piece->new_offset, &piece->new_size) &&
-           encode_rows(job, piece, &rows, error);
+           encode_or_repack(job, piece, values, error);
 }
 
 static bool make(void *context, size_t slot, unsigned thread, struct error *error) {

@@ -665,7 +665,7 @@ static void settle_scales(struct model_config *c) {
 }
 
 /* What changes nothing becomes what it would be if nobody had said it, so that equal models are equal. */
-static void settle(struct model_config *c) {
+void family_settle(struct model_config *c) {
     settle_pattern(c, &c->window_layers);
     settle_pattern(c, &c->rope_layers);
     settle_pattern(c, &c->expert_layers);
@@ -727,7 +727,7 @@ static bool read_family(struct reading *r) {
     if (!check_meaningful(r) || !check_fixed(r, r->family->fixed) || !read_all_keys(r) || !derive_heads(r) ||
         !derive_widths(r) || !read_rope(r))
         return false;
-    settle(r->config);
+    family_settle(r->config);
     return config_check(r->config, r->path, r->error);
 }
 

@@ -110,6 +110,9 @@ extern const struct family *const families[]; /* THE LIST, in families.c, NULL b
 bool family_read_config(const char *path, const char *json, size_t size, const struct family **family,
                         struct model_config *config, struct error *error);
 
+/* Traits as a .qm file has them: what changes nothing is 0. */
+void family_settle(struct model_config *config);
+
 /* Where the family keeps a role; NULL where nowhere. */
 const struct family_tensor *family_tensor(const struct family *family, enum role role);
 

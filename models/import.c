@@ -3,6 +3,7 @@
 #include "format/qm.h"
 #include "lib/json.h"
 #include "models/family.h"
+#include "models/gguf.h"
 #include "models/match.h"
 #include "models/values.h"
 
@@ -150,12 +151,21 @@ static bool open_checkpoint(struct import *import, struct error *error) {
            match_tensors(import, family, error) && list_sources(import, error);
 }
 
+/* The blobs are made of the file, and so are no sources. */
+static bool open_gguf(struct import *import, struct error *error) {
+    bool paired;
+    return gguf_read_config(&import->container, &import->config, &paired, error) &&
+           match_gguf_tensors(import, paired, error) && list_sources(import, error) &&
+           gguf_make_blobs(&import->container, error);
+}
+
 bool import_open(struct import *import, const char *path, struct error *error) {
     *import = (struct import){0};
     if (!container_open(&import->container, path, error))
         return false;
-    import->is_qm = import->container.format == &qm_format;
-    if (import->is_qm ? open_qm(import, error) : open_checkpoint(import, error))
+    const struct format *format = import->container.format;
+    import->is_qm = format == &qm_format;
+    if ((import->is_qm ? open_qm : format == &gguf_format ? open_gguf : open_checkpoint)(import, error))
         return true;
     import_close(import);
     return false;
@@ -176,8 +186,8 @@ bool import_read(const struct import *import, size_t i, void *to, size_t size, u
                 : tensor_read(&import->container, import->tensors[i], to, size, offset, error);
 }
 
-static bool read_raw(const struct import *import, size_t i, uint64_t row, uint64_t n, void *raw,
-                     struct matrix *rows, struct error *error) {
+bool import_read_stored(const struct import *import, size_t i, uint64_t row, uint64_t n, void *raw,
+                        struct matrix *rows, struct error *error) {
     const struct tensor *tensor = import->tensors[i];
     const struct type *type = tensor->type;
     const char *file = import_file_of(import, i);
@@ -202,7 +212,7 @@ static void decode_rows(const struct matrix *rows, float *out) {
 bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out, void *raw,
                       struct error *error) {
     struct matrix rows;
-    if (!read_raw(import, i, row, n, raw, &rows, error))
+    if (!import_read_stored(import, i, row, n, raw, &rows, error))
         return false;
     decode_rows(&rows, out);
     return true;
@@ -210,7 +220,7 @@ bool import_read_rows(const struct import *import, size_t i, uint64_t row, uint6
 
 bool import_read_for_encoder(const struct import *import, size_t i, uint64_t row, uint64_t n, float *out,
                              void *raw, struct matrix *rows, struct error *error) {
-    if (!read_raw(import, i, row, n, raw, rows, error))
+    if (!import_read_stored(import, i, row, n, raw, rows, error))
         return false;
     if (!type_is_plain(rows->type)) {
         decode_rows(rows, out);

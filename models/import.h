@@ -1,7 +1,8 @@
 /* Reads any input as a model: configuration, blobs, and tensors under their .qm names.
  *
- * A .qm file is one already; a checkpoint is translated by its family. Missing, extra and wrongly shaped
- * tensors are errors that name the tensor. Used by everything that takes "anything that convert reads". */
+ * A .qm file is one already; a checkpoint is translated by its family, a GGUF file by models/gguf.h. Missing,
+ * extra and wrongly shaped tensors are errors that name the tensor. Used by everything that takes "anything
+ * that convert reads". */
 #ifndef MODELS_IMPORT_H
 #define MODELS_IMPORT_H
 
@@ -55,6 +56,9 @@ bool import_write_sources(const struct import *import, struct buffer *to, struct
 bool import_read(const struct import *import, size_t i, void *to, size_t size, uint64_t offset,
                  struct error *error);
 
+/* Reads rows [row, row + n) of tensor i into `raw` as they are stored, and makes *rows of them. */
+bool import_read_stored(const struct import *import, size_t i, uint64_t row, uint64_t n, void *raw,
+                        struct matrix *rows, struct error *error);
 /* Reads rows [row, row + n) of tensor i as floats, out[n][n_cols]. Types of panels: row a multiple of
  * PANEL_ROWS. `raw` is scratch of at least the rows' own bytes, aligned to 64. A value that is not finite is
  * an error that names it. */

@@ -1,5 +1,6 @@
 #include "models/match.h"
 
+#include "models/gguf.h"
 #include "models/place.h"
 
 #include <inttypes.h>
@@ -8,7 +9,8 @@
 
 struct matching {
     struct import *import;
-    const struct family *family;
+    const struct family *family; /* NULL where tensors have their .qm names */
+    bool is_gguf, paired; /* see match_gguf_tensors */
     bool *used; /* [container.n_tensors] */
     struct error *error;
 };
@@ -66,8 +68,8 @@ static const struct tensor *take(const struct matching *m, const char *name, con
         fail(m->error, "%s: tensor '%s' has the shape %s, the configuration calls for %s", file, tensor->name,
              shape_text(tensor->n_dims, tensor->dims).text, shape_text(shape->n_dims, shape->dims).text);
     else if (!tensor->type && !m->import->is_qm)
-        fail(m->error, "%s: tensor '%s' is of type %s, weights must be F32, F16 or BF16", file, tensor->name,
-             tensor->layout.name);
+        fail(m->error, "%s: tensor '%s' is of type %s, weights must be F32, F16 or BF16%s", file,
+             tensor->name, tensor->layout.name, m->is_gguf ? ", or of a block type that is read" : "");
     else
         return tensor;
     return NULL;
@@ -136,10 +138,69 @@ static bool match_view(struct matching *m, size_t i, const struct place *place) 
     return take_parts(m, view, place, role->layer) && describe(m, view, role);
 }
 
+/* ---- Roles of a GGUF file, which are views where rows lie among others' or in another order ---- */
+
+/* Rows of queries and keys whose rotary pairs lie side by side: the halves of each head are every second row,
+ * so each is a part of its own, which begins a row later than the one before. */
+static bool halve_heads(struct matching *m, struct view *view, const struct tensor *whole,
+                        const struct role_tensor *role, const struct gguf_place *place) {
+    const uint64_t half = m->import->config.head_dim / 2, row_bytes = whole->size / place->n_rows;
+    view->n_parts = (size_t)(role->dims[0] / half);
+    view->rows_each = half;
+    view->take = 1;
+    view->stride = 2;
+    view->parts = ARENA_NEW(&m->import->arena, const struct tensor *, view->n_parts, m->error);
+    struct tensor *parts = ARENA_NEW(&m->import->arena, struct tensor, view->n_parts, m->error);
+    for (size_t p = 0; view->parts && parts && p < view->n_parts; p++) {
+        uint64_t before = (place->first_row + p / 2 * 2 * half + p % 2) * row_bytes;
+        parts[p] = *whole;
+        parts[p].offset += before;
+        parts[p].size -= before;
+        view->parts[p] = &parts[p];
+    }
+    return view->parts && parts;
+}
+
+static bool take_rows(struct matching *m, struct view *view, const struct tensor *whole,
+                      const struct role_tensor *role, const struct gguf_place *place) {
+    view->n_parts = 1;
+    view->rows_each = view->take = view->stride = role->dims[0];
+    view->offset = place->first_row;
+    view->parts = ARENA_NEW(&m->import->arena, const struct tensor *, 1, m->error);
+    if (view->parts)
+        view->parts[0] = whole;
+    return view->parts;
+}
+
+static bool has_pairs(const struct matching *m, const struct role_tensor *role) {
+    return m->paired && (role->role == ROLE_ATTN_Q || role->role == ROLE_ATTN_K ||
+                         role->role == ROLE_ATTN_Q_BIAS || role->role == ROLE_ATTN_K_BIAS);
+}
+
+static bool match_gguf(struct matching *m, size_t i) {
+    struct import *import = m->import;
+    const struct role_tensor *role = &import->roles[i];
+    struct gguf_place place = gguf_place_of(&import->container, &import->config, role);
+    struct shape shape = {.n_dims = role->n_dims};
+    memcpy(shape.dims, role->dims, sizeof role->dims);
+    shape.dims[0] = place.n_rows;
+    const struct tensor *whole = import->tensors[i] = take(m, place.name, &shape);
+    if (!whole || (!has_pairs(m, role) && place.n_rows == role->dims[0]))
+        return whole;
+    struct view *view = ARENA_NEW(&import->arena, struct view, 1, m->error);
+    if (!view || !(has_pairs(m, role) ? halve_heads : take_rows)(m, view, whole, role, &place))
+        return false;
+    import->views[i] = view;
+    import->tensors[i] = &view->as;
+    return describe(m, view, role);
+}
+
 static bool match_role(struct matching *m, size_t i) {
     const struct import *import = m->import;
     const struct role_tensor *role = &import->roles[i];
     struct place place;
+    if (m->is_gguf)
+        return match_gguf(m, i);
     if (!m->family)
         return match_whole(m, i, role->name);
     if (!place_find(m->family, &import->config, import->roles, import->n_tensors, i, &place))
@@ -168,9 +229,13 @@ static bool matches_without(const char *name, const char *pattern, const char *p
     return length && !strncmp(pattern, prefix, length) && matches_pattern(name, pattern + length);
 }
 
-static bool is_ignored(const struct family *family, const char *name) {
-    for (const char *const *pattern = family ? family->ignored_tensors : NULL; pattern && *pattern; pattern++)
-        if (matches_pattern(name, *pattern) || matches_without(name, *pattern, family->prefix))
+static bool is_ignored(const struct matching *m, const char *name) {
+    const char *const *pattern = m->is_gguf  ? gguf_read_tensors
+                                 : m->family ? m->family->ignored_tensors
+                                             : NULL;
+    const char *prefix = m->family ? m->family->prefix : NULL;
+    for (; pattern && *pattern; pattern++)
+        if (matches_pattern(name, *pattern) || matches_without(name, *pattern, prefix))
             return true;
     return false;
 }
@@ -181,7 +246,7 @@ static bool check_extras(const struct matching *m) {
     size_t count = 0;
     for (size_t i = 0; i < container->n_tensors; i++) {
         const struct tensor *tensor = &container->tensors[i];
-        if (m->used[i] || is_ignored(m->family, tensor->name))
+        if (m->used[i] || is_ignored(m, tensor->name))
             continue;
         first = first ? first : tensor;
         count++;
@@ -237,13 +302,22 @@ static bool match_roles(struct matching *m) {
     return true;
 }
 
-bool match_tensors(struct import *import, const struct family *family, struct error *error) {
-    struct matching m = {import, family, NULL, error};
+static bool match_all(struct matching *m) {
+    struct import *import = m->import;
     struct arena *arena = &import->arena;
+    struct error *error = m->error;
     import->roles = config_tensors(&import->config, &import->n_tensors, arena, error);
     import->tensors =
         import->roles ? ARENA_NEW(arena, const struct tensor *, import->n_tensors, error) : NULL;
     import->views = import->tensors ? ARENA_NEW(arena, const struct view *, import->n_tensors, error) : NULL;
-    m.used = import->views ? ARENA_NEW(arena, bool, import->container.n_tensors + 1, error) : NULL;
-    return m.used && match_roles(&m) && check_stored_head(&m) && check_extras(&m);
+    m->used = import->views ? ARENA_NEW(arena, bool, import->container.n_tensors + 1, error) : NULL;
+    return m->used && match_roles(m) && check_stored_head(m) && check_extras(m);
+}
+
+bool match_tensors(struct import *import, const struct family *family, struct error *error) {
+    return match_all(&(struct matching){.import = import, .family = family, .error = error});
+}
+
+bool match_gguf_tensors(struct import *import, bool paired, struct error *error) {
+    return match_all(&(struct matching){.import = import, .is_gguf = true, .paired = paired, .error = error});
 }

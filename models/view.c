@@ -4,7 +4,7 @@
 
 #define CHUNK 1024 /* numbers that are turned or added to at a time */
 
-/* Elements [begin, end) of the view, which go to `to`. */
+/* Elements [begin, end) of the view, which go to `to`: numbers, or blocks where they are more. */
 struct request {
     const struct container *container;
     const struct view *view;
@@ -105,7 +105,7 @@ bool view_read(const struct container *container, const struct view *view, void 
         .begin = offset / element,
         .end = (offset + size) / element,
         .to = to,
-        .n_cols = view->as.n_dims == 1 ? 1 : view->as.dims[view->as.n_dims - 1],
+        .n_cols = view->as.n_dims == 1 ? 1 : view->as.dims[view->as.n_dims - 1] / view->as.layout.block_cols,
         .size = view->parts[0]->layout.block_bytes,
         .error = error,
     };

@@ -6,7 +6,7 @@
 #include "format/format.h"
 
 struct view {
-    struct tensor as; /* what it looks like: rows one behind the other, of a plain type */
+    struct tensor as; /* what it looks like: rows one behind the other, of a type whose panels are one row */
     const struct tensor *
         *parts; /* [n_parts], of one type: the first rows_each rows are of the first, and so on */
     size_t n_parts;

@@ -95,6 +95,10 @@ static inline size_t batch_order(size_t col) {
 typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row, size_t col_begin,
                          size_t col_end, size_t first, size_t count, float *sums);
 
+/* Puts rows of another format's blocks into panels of a type of ours, weight for weight. n_rows as for
+ * encode_fn. */
+typedef void repack_fn(const void *rows, size_t n_rows, size_t n_cols, void *panels);
+
 /* A way of doing the work that needs certain CPU features. NULL where it offers nothing: the next one is
  * asked. */
 struct variant {
@@ -117,6 +121,10 @@ struct type {
     const struct variant *variants; /* best first; the last is "scalar", needs nothing and has every function
                                        but perhaps multiply */
     size_t n_variants;
+    /* Of a type of another format, which is only read (types/gguf.h): the one that stands for it in a .qm
+     * file, and, where that holds the same weights exactly, the way there. NULL of our own types. */
+    const struct type *native;
+    repack_fn *repack;
 };
 
 extern const struct type *const types[]; /* THE LIST, in types.c, NULL behind the last */

@@ -1,6 +1,7 @@
 #include "verify/list.h"
 
 #include "format/digest.h"
+#include "format/gguf.h"
 #include "format/qm.h"
 
 #include <inttypes.h>
@@ -51,6 +52,52 @@ static json_t *value_json(const struct value *value) {
     return items_json(value);
 }
 
+/* Values of GGUF files; texts that are not UTF-8 are null. */
+static json_t *gguf_number_json(const struct gguf_item *item, uint64_t i) {
+    uint64_t whole;
+    int64_t below;
+    double real;
+    bool flag;
+    if (gguf_flag(item, i, &flag))
+        return json_boolean(flag);
+    if (gguf_uint(item, i, &whole))
+        return uint_json(whole);
+    if (gguf_int(item, i, &below))
+        return json_integer(below);
+    return gguf_real(item, i, &real) ? real_json(real) : json_null();
+}
+
+static json_t *gguf_text_json(const struct gguf_text *text) {
+    json_t *string = json_stringn(text->bytes, text->size);
+    return string ? string : json_null();
+}
+
+static json_t *gguf_values_json(const struct gguf_item *item, const struct gguf_text *texts) {
+    json_t *values = json_array();
+    bool good = values != NULL;
+    for (uint64_t i = 0; good && i < item->count; i++)
+        good = !json_array_append_new(values, texts ? gguf_text_json(&texts[i]) : gguf_number_json(item, i));
+    if (good)
+        return values;
+    json_decref(values);
+    return NULL;
+}
+
+static json_t *gguf_item_json(const struct gguf_item *item) {
+    struct arena arena = {0};
+    struct error error;
+    json_t *value = NULL;
+    const struct gguf_text *texts = item->kind == GGUF_TEXT ? gguf_texts(item, &arena, &error) : NULL;
+    if (item->is_array)
+        value = gguf_values_json(item, texts);
+    else if (item->kind != GGUF_TEXT)
+        value = gguf_number_json(item, 0);
+    else if (texts)
+        value = gguf_text_json(texts);
+    arena_free(&arena);
+    return value;
+}
+
 static json_t *shape_json(const struct tensor *tensor) {
     json_t *shape = json_array();
     for (uint32_t d = 0; d < tensor->n_dims; d++)
@@ -84,9 +131,17 @@ static json_t *tensor_json(const struct container *container, const struct tenso
     return NULL;
 }
 
-static bool set_metadata(json_t *to, const struct metadata *metadata) {
-    json_t *values = json_object();
+static bool set_items(json_t *to, const struct gguf_details *details) {
     bool good = true;
+    for (size_t i = 0; good && i < details->n_items; i++)
+        good = set(to, details->items[i].key, gguf_item_json(&details->items[i]));
+    return good;
+}
+
+static bool set_metadata(json_t *to, const struct container *container) {
+    const struct metadata *metadata = &container->metadata;
+    json_t *values = json_object();
+    bool good = container->format != &gguf_format || set_items(values, container->details);
     for (size_t i = 0; good && i < metadata->count; i++)
         good = set(values, metadata->items[i].key, value_json(&metadata->items[i].value));
     return set(to, "metadata", values) && good;
@@ -118,7 +173,7 @@ json_t *list_json(const struct container *container) {
     json_t *to = json_object();
     if (set(to, "file", json_string(container->path)) &&
         set(to, "format", json_string(container->format->name)) && set_id(to, container) &&
-        set_metadata(to, &container->metadata) && set_blobs(to, container) && set_tensors(to, container))
+        set_metadata(to, container) && set_blobs(to, container) && set_tensors(to, container))
         return to;
     json_decref(to);
     return NULL;
@@ -126,11 +181,28 @@ json_t *list_json(const struct container *container) {
 
 /* ---- As tables ---- */
 
+/* Takes the value. */
+static void print_value(const char *key, const char *before, json_t *value) {
+    printf("  %-36s %s%s\n", key, before, json_show(value).text);
+    json_decref(value);
+}
+
 static void print_metadata(const struct metadata *metadata) {
-    for (size_t i = 0; i < metadata->count; i++) {
-        json_t *value = value_json(&metadata->items[i].value);
-        printf("  %-36s %s\n", metadata->items[i].key, json_show(value).text);
-        json_decref(value);
+    for (size_t i = 0; i < metadata->count; i++)
+        print_value(metadata->items[i].key, "", value_json(&metadata->items[i].value));
+}
+
+#define FIRST_VALUES 64u /* of an array, more than a line shows */
+
+static void print_items(const struct container *container) {
+    const struct gguf_details *details = container->details;
+    for (size_t i = 0; container->format == &gguf_format && i < details->n_items; i++) {
+        struct gguf_item item = details->items[i];
+        char before[32] = "";
+        if (item.is_array)
+            snprintf(before, sizeof before, "%" PRIu64 " values: ", item.count);
+        item.count = item.count < FIRST_VALUES ? item.count : FIRST_VALUES;
+        print_value(item.key, before, gguf_item_json(&item));
     }
 }
 
@@ -139,28 +211,29 @@ static void print_blobs(const struct container *container) {
         printf("  %-36s %13zu bytes\n", container->blobs[i].name, container->blobs[i].size);
 }
 
-static int widest_name(const struct container *container) {
-    size_t widest = strlen("tensor");
-    for (size_t i = 0; i < container->n_tensors; i++) {
-        size_t length = strlen(container->tensors[i].name);
-        widest = length > widest ? length : widest;
-    }
-    return (int)widest;
+static void widen(int *width, const char *text) {
+    int length = (int)strlen(text);
+    *width = length > *width ? length : *width;
 }
 
 void print_tensors(const struct container *container) {
-    int width = widest_name(container);
-    printf("  %-*s %15s  %-5s %13s\n", width, "tensor", "shape", "type", "bytes");
+    int name_width = (int)strlen("tensor"), type_width = 5;
+    for (size_t i = 0; i < container->n_tensors; i++) {
+        widen(&name_width, container->tensors[i].name);
+        widen(&type_width, container->tensors[i].layout.name);
+    }
+    printf("  %-*s %15s  %-*s %13s\n", name_width, "tensor", "shape", type_width, "type", "bytes");
     for (size_t i = 0; i < container->n_tensors; i++) {
         const struct tensor *tensor = &container->tensors[i];
-        printf("  %-*s %15s  %-5s %13" PRIu64 "\n", width, tensor->name,
-               dims_text(tensor->n_dims, tensor->dims).text, tensor->layout.name, tensor->size);
+        printf("  %-*s %15s  %-*s %13" PRIu64 "\n", name_width, tensor->name,
+               dims_text(tensor->n_dims, tensor->dims).text, type_width, tensor->layout.name, tensor->size);
     }
 }
 
 void print_list(const struct container *container) {
     printf("%s: %s, %zu tensors\n", container->path, container->format->name, container->n_tensors);
     print_metadata(&container->metadata);
+    print_items(container);
     print_blobs(container);
     print_tensors(container);
 }

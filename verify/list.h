@@ -8,7 +8,8 @@
 
 void print_tensors(const struct container *container);
 
-/* As tables on standard output; long values of metadata are cut. */
+/* As tables on standard output; long values of metadata are cut, of arrays in GGUF files the first are shown.
+ */
 void print_list(const struct container *container);
 
 /* {"file", "format", "model_id" (of a .qm), "metadata": {key: value}, "blobs": [{"name", "bytes"}],
