@@ -79,7 +79,11 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.c.o $(archives)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(linked) $(LDLIBS)
 $(BUILD)/tests/bench/gguf: $(BUILD)/evaluate/shapes.c.o
 
-tests: all $(test_programs) $(replay_programs) $(bench_programs)
+differential_programs = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/differential/*.c))
+$(BUILD)/tests/differential/%: $(BUILD)/tests/differential/%.c.o $(archives)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(linked) $(LDLIBS)
+
+tests: all $(test_programs) $(replay_programs) $(bench_programs) $(differential_programs)
 
 test: tests
 	@BUILD=$(BUILD) BIN=$(BIN) tests/run.sh

@@ -1,38 +1,40 @@
-/* Conversations in the form that a model was taught, told from the Jinja template stored with it.
+/* Conversations in the form that a model was taught: the Jinja template stored with it is run over all that
+ * was said, each time the model is to answer. docs/chat.md says what templates may hold.
  *
- * The template is not run. Its marks tell which of the forms that we know it writes (ChatML, Llama 2, Llama
- * 3, Mistral, Gemma, Phi); a template with marks of none, or with more than turns to it, is said to be
- * unsupported. What the user types is text: special tokens written out in it stay text. */
+ * What was said is text: special tokens written out in it stay text, and only what the template itself writes
+ * becomes such tokens. */
 #ifndef INFER_CHAT_H
 #define INFER_CHAT_H
 
 #include "format/format.h"
+#include "infer/jinja/jinja.h"
 #include "infer/tokenizer.h"
 
-#define CHAT_MAX_PARTS 12
-
 struct chat {
-    const struct chat_form *form;
-    const char *default_system; /* what the template puts in where there is no system message, or NULL */
-    const char *bos, *eos; /* texts of tokens, "" where there are none */
-    size_t n_turns; /* begun so far */
+    const struct jinja_template *template;
+    json_t *own; /* what the template knows beside the messages: {"bos_token": "<s>", ...} */
+    json_t *messages; /* [{"role": "user", "content": "..."}, ...] */
+    struct arena arena;
+    struct arena rendering; /* the latest */
 };
 
-/* `template` is the Jinja text; `name` begins sentences. What the chat points to is owned by the arena. */
-bool chat_init(struct chat *chat, const char *name, const char *template, const char *bos, const char *eos,
-               struct arena *arena, struct error *error);
-
-/* By the model's blobs chat_template.jinja or tokenizer_config.json. */
-bool chat_open(struct chat *chat, const struct container *container, struct arena *arena,
+/* `config` is what tokenizer_config.json says, or NULL; `name` begins sentences. */
+bool chat_init(struct chat *chat, const char *name, const char *template, size_t size, const json_t *config,
                struct error *error);
 
-const char *chat_form_name(const struct chat *chat); /* "ChatML" */
-const char *chat_stop(const struct chat *chat); /* the text of the token that ends an answer */
+/* By the model's blobs chat_template.jinja or tokenizer_config.json. */
+bool chat_open(struct chat *chat, const struct container *container, struct error *error);
+void chat_close(struct chat *chat);
 
-/* What the model reads for the next turn: the end of the answer before it, `user`, and the head of the answer
- * to come. `system` is for the first turn: NULL leaves the template's default. Sets at most CHAT_MAX_PARTS
- * parts, which point into the chat, `system` and `user`. */
-bool chat_turn(struct chat *chat, const char *system, const char *user, struct text_part *parts,
-               size_t *n_parts, struct error *error);
+/* `role` is "system", "user" or "assistant". Bytes that are not UTF-8 read as U+FFFD. */
+bool chat_add(struct chat *chat, const char *role, const char *text, size_t size, struct error *error);
+
+/* What the model reads: the conversation and the head of the answer to come. The parts are the chat's until
+ * it is asked again. Fails where the template does, which may have its own opinion of who speaks when. */
+bool chat_prompt(struct chat *chat, const struct text_part **parts, size_t *n_parts, struct error *error);
+
+/* What the template writes behind an answer, before what the user says next: the token that ends answers is
+ * there. Owned like the parts. "" with a template that can't tell. */
+const char *chat_behind_answer(struct chat *chat);
 
 #endif

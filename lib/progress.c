@@ -24,6 +24,13 @@ double clock_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+struct tm clock_local(void) {
+    struct tm local = {0};
+    time_t now = time(NULL);
+    localtime_r(&now, &local);
+    return local;
+}
+
 void progress_start(const char *title, uint64_t total, const char *unit, bool quiet) {
     if (quiet || !isatty(STDERR_FILENO))
         return;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* One bar at a time. `title` and `unit` ("B", "tokens", ...) must outlive it; total 0 means unknown. */
 void progress_start(const char *title, uint64_t total, const char *unit, bool quiet);
@@ -13,5 +14,7 @@ void progress_done(void); /* harmless where none was started */
 
 /* Seconds on a clock that never goes back. */
 double clock_seconds(void);
+/* Date and time of day, where we are. */
+struct tm clock_local(void);
 
 #endif

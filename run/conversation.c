@@ -35,38 +35,44 @@ static bool read_line(struct buffer *line, bool *end, struct error *error) {
     return buffer_append(line, "", 0, error);
 }
 
-static bool push_turn(struct generation *g, struct chat *chat, const char *system, const char *user,
-                      struct error *error) {
-    struct text_part parts[CHAT_MAX_PARTS];
-    struct tokens turn = {0};
+static bool say(struct chat *chat, const char *role, const char *text, struct error *error) {
+    return chat_add(chat, role, text, strlen(text), error);
+}
+
+/* The whole conversation, of which the model knows what it has read and said. */
+static bool give_conversation(struct generation *g, struct chat *chat, struct error *error) {
+    const struct text_part *parts;
+    struct tokens tokens = {0};
     size_t n_parts;
-    bool good = chat_turn(chat, system, user, parts, &n_parts, error) &&
-                tokenizer_encode_parts(g->tokenizer, parts, n_parts, &turn, error);
-    for (size_t i = 0; i < turn.count && good; i++)
-        good = generation_push(g, turn.ids[i], error);
-    tokens_free(&turn);
+    bool good = chat_prompt(chat, &parts, &n_parts, error) &&
+                tokenizer_encode_parts(g->tokenizer, parts, n_parts, &tokens, error);
+    if (good && tokens.count == 0)
+        good = fail(error, "%s: the chat template makes nothing of the conversation", g->model->path);
+    good = good && generation_give(g, &tokens, error);
+    tokens_free(&tokens);
     return good;
 }
 
-static bool fail_full(const struct generation *g, size_t needed, struct error *error) {
+static bool fail_full(const struct generation *g, struct error *error) {
     return fail(error,
                 "the conversation has come to %zu tokens, the context is %zu; end it here, or allow it more "
                 "with --ctx (the model's limit is %llu)",
-                needed, g->session.capacity, (unsigned long long)g->model->config.context);
+                g->text.count, g->session.capacity, (unsigned long long)g->model->config.context);
 }
 
-static bool answer(struct generation *g, struct chat *chat, const char *system, const char *user,
-                   uint64_t limit, struct error *error) {
+static bool answer(struct generation *g, struct chat *chat, const char *user, uint64_t limit,
+                   struct error *error) {
     enum outcome outcome;
-    if (!push_turn(g, chat, system, user, error))
+    if (!say(chat, "user", user, error) || !give_conversation(g, chat, error))
         return false;
-    size_t needed = g->session.position + g->next.count;
-    if (needed > g->session.capacity)
-        return fail_full(g, needed, error);
+    if (g->text.count > g->session.capacity)
+        return fail_full(g, error);
     interrupted = 0;
     if (!generate(g, limit, &interrupted, &outcome, error) || !stream_end(&g->stream, error))
         return false;
-    return outcome != OUTCOME_CONTEXT || fail_full(g, g->session.position + g->next.count, error);
+    if (outcome == OUTCOME_CONTEXT)
+        return fail_full(g, error);
+    return chat_add(chat, "assistant", g->written.data, g->written.size, error);
 }
 
 bool converse(struct generation *g, struct chat *chat, const char *system, const char *first, uint64_t limit,
@@ -74,8 +80,10 @@ bool converse(struct generation *g, struct chat *chat, const char *system, const
     bool terminal = isatty(STDIN_FILENO), end = false, good = true;
     struct buffer line = {0};
     catch_interrupts();
-    if (first)
-        good = answer(g, chat, system, first, limit, error);
+    if (system)
+        good = say(chat, "system", system, error);
+    if (first && good)
+        good = answer(g, chat, first, limit, error);
     while (good && !end && !g->stream.closed) {
         if (terminal)
             fputs("> ", stderr);
@@ -83,7 +91,7 @@ bool converse(struct generation *g, struct chat *chat, const char *system, const
         good = read_line(&line, &end, error);
         end = end || (good && strcmp(line.data, "/exit") == 0);
         if (good && !end && line.size > 0)
-            good = answer(g, chat, system, line.data, limit, error);
+            good = answer(g, chat, line.data, limit, error);
     }
     if (terminal && good)
         fputc('\n', stderr);

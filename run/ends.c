@@ -2,6 +2,8 @@
 
 #include "lib/json.h"
 
+#include <string.h>
+
 /* The model's own answer to whether an id is one. */
 static bool is_id(const json_t *json, const struct tokenizer *tokenizer) {
     return json_is_integer(json) && json_integer_value(json) >= 0 &&
@@ -35,7 +37,8 @@ static bool read_text(struct ends *ends, const json_t *config, const struct toke
                       struct error *error) {
     const json_t *stop = json_object_get(config, "eos_token");
     const char *text = json_string_value(json_is_object(stop) ? json_object_get(stop, "content") : stop);
-    return !text || ends_add_stop(ends, tokenizer, text, error);
+    uint32_t id;
+    return !text || !tokenizer_id(tokenizer, text, &id) || tokens_push(&ends->stops, id, error);
 }
 
 bool ends_read(struct ends *ends, const struct container *container, const struct tokenizer *tokenizer,
@@ -60,10 +63,17 @@ bool ends_read(struct ends *ends, const struct container *container, const struc
     return true;
 }
 
-bool ends_add_stop(struct ends *ends, const struct tokenizer *tokenizer, const char *text,
+bool ends_add_stop(struct ends *ends, const struct tokenizer *tokenizer, const char *behind,
                    struct error *error) {
-    uint32_t id;
-    return !tokenizer_id(tokenizer, text, &id) || tokens_push(&ends->stops, id, error);
+    struct tokens tokens = {0};
+    bool good = tokenizer_encode(tokenizer, behind, strlen(behind), true, &tokens, error);
+    size_t i = 0;
+    while (i < tokens.count && !tokenizer_is_special(tokenizer, tokens.ids[i]))
+        i++;
+    if (good && i < tokens.count)
+        good = tokens_push(&ends->stops, tokens.ids[i], error);
+    tokens_free(&tokens);
+    return good;
 }
 
 bool ends_is_stop(const struct ends *ends, uint32_t id) {

@@ -14,8 +14,8 @@ struct ends {
 
 bool ends_read(struct ends *ends, const struct container *container, const struct tokenizer *tokenizer,
                struct error *error);
-/* Adds a token by its text; does nothing where there is none. */
-bool ends_add_stop(struct ends *ends, const struct tokenizer *tokenizer, const char *text,
+/* Adds the first special token in what a chat template writes behind an answer, where there is one. */
+bool ends_add_stop(struct ends *ends, const struct tokenizer *tokenizer, const char *behind,
                    struct error *error);
 bool ends_is_stop(const struct ends *ends, uint32_t id);
 void ends_free(struct ends *ends);

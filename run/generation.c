@@ -24,43 +24,59 @@ void generation_close(struct generation *g) {
         session_close(&g->session);
     ends_free(&g->ends);
     stream_free(&g->stream);
-    tokens_free(&g->next);
+    tokens_free(&g->text);
+    buffer_free(&g->written);
     arena_free(&g->arena);
 }
 
-bool generation_push(struct generation *g, uint32_t id, struct error *error) {
+static bool push(struct generation *g, uint32_t id, struct error *error) {
     sampler_saw(g->sampler, id);
-    return tokens_push(&g->next, id, error);
+    return tokens_push(&g->text, id, error);
+}
+
+/* One token at least is left to be taken in, since logits come of that. */
+bool generation_give(struct generation *g, const struct tokens *text, struct error *error) {
+    size_t same = 0;
+    while (same + 1 < text->count && same < g->session.position && text->ids[same] == g->text.ids[same])
+        same++;
+    session_rewind(&g->session, same);
+    g->text.count = 0;
+    for (size_t i = 0; i < text->count; i++)
+        if (!push(g, text->ids[i], error))
+            return false;
+    return true;
 }
 
 /* Takes in what is pending and samples one token. */
 static bool step(struct generation *g, struct rate *rate, uint32_t *id, struct error *error) {
     double started = clock_seconds();
-    if (!session_forward(&g->session, g->next.ids, g->next.count, g->logits, 1, error))
+    size_t taken = g->session.position, n_pending = g->text.count - taken;
+    if (!session_forward(&g->session, g->text.ids + taken, n_pending, g->logits, 1, error))
         return false;
     *id = sampler_next(g->sampler, g->logits);
-    rate->tokens += g->next.count;
+    rate->tokens += n_pending;
     rate->seconds += clock_seconds() - started;
-    g->next.count = 0;
     return true;
 }
 
 static bool show(struct generation *g, uint32_t id, struct error *error) {
     size_t size;
     const char *bytes = tokenizer_bytes(g->tokenizer, id, &size);
-    return tokenizer_is_special(g->tokenizer, id) || stream_write(&g->stream, bytes, size, error);
+    return tokenizer_is_special(g->tokenizer, id) ||
+           (buffer_append(&g->written, bytes, size, error) && stream_write(&g->stream, bytes, size, error));
 }
 
 bool generate(struct generation *g, uint64_t limit, const volatile sig_atomic_t *interrupted,
               enum outcome *outcome, struct error *error) {
     *outcome = OUTCOME_LIMIT;
+    g->written.size = 0;
     for (uint64_t i = 0; i < limit; i++) {
         uint32_t id;
         if (*interrupted || g->stream.closed) {
             *outcome = OUTCOME_INTERRUPTED;
             return true;
         }
-        if (g->session.position + g->next.count > g->session.capacity) {
+        if (g->text.count > g->session.capacity) {
             *outcome = OUTCOME_CONTEXT;
             return true;
         }
@@ -70,7 +86,7 @@ bool generate(struct generation *g, uint64_t limit, const volatile sig_atomic_t 
             *outcome = OUTCOME_STOPPED;
             return true;
         }
-        if (!show(g, id, error) || !generation_push(g, id, error))
+        if (!show(g, id, error) || !push(g, id, error))
             return false;
     }
     return true;

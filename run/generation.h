@@ -24,7 +24,8 @@ struct generation {
     struct ends ends;
     struct stream stream;
     float *logits; /* (vocab_size) */
-    struct tokens next; /* decided, but not yet taken in by the model */
+    struct tokens text; /* given and written; the model has taken in those before session.position */
+    struct buffer written; /* what is shown of the latest answer */
     struct rate prompt, answer; /* for statistics */
     struct arena arena;
 };
@@ -43,11 +44,12 @@ void generation_close(struct generation *generation);
 /* Makes the room for `capacity` tokens, once before generate. */
 bool generation_start(struct generation *generation, size_t capacity, struct pool *pool, struct error *error);
 
-/* Queues a token as part of the text. */
-bool generation_push(struct generation *generation, uint32_t id, struct error *error);
+/* Makes the text these tokens and nothing else. What the model has taken in stays as far as it is the same.
+ */
+bool generation_give(struct generation *generation, const struct tokens *text, struct error *error);
 
-/* Writes at most `limit` tokens behind those pushed, which must fit the capacity. Returns early once
- * *interrupted is set. */
+/* Writes at most `limit` tokens behind the text, which must fit the capacity. Returns early once *interrupted
+ * is set. */
 bool generate(struct generation *generation, uint64_t limit, const volatile sig_atomic_t *interrupted,
               enum outcome *outcome, struct error *error);
 

@@ -90,20 +90,20 @@ static bool find_prompt(struct request *request, const char **prompt, size_t *si
 }
 
 /* What the tokenizer puts first, then the prompt; an empty one begins with the model's own first token. */
-static bool push_prompt(struct generation *g, const char *prompt, size_t size, struct error *error) {
+static bool give_prompt(struct generation *g, const char *prompt, size_t size, struct error *error) {
     struct tokens tokens = {0};
     size_t n_prefix;
     const uint32_t *prefix = tokenizer_prefix(g->tokenizer, &n_prefix);
-    bool good = tokenizer_encode(g->tokenizer, prompt, size, true, &tokens, error);
+    bool good = true;
     for (size_t i = 0; i < n_prefix && good; i++)
-        good = generation_push(g, prefix[i], error);
-    for (size_t i = 0; i < tokens.count && good; i++)
-        good = generation_push(g, tokens.ids[i], error);
-    tokens_free(&tokens);
-    if (good && g->next.count == 0)
+        good = tokens_push(&tokens, prefix[i], error);
+    good = good && tokenizer_encode(g->tokenizer, prompt, size, true, &tokens, error);
+    if (good && tokens.count == 0)
         good = g->ends.has_begin
-                   ? generation_push(g, g->ends.begin, error)
+                   ? tokens_push(&tokens, g->ends.begin, error)
                    : fail(error, "the prompt is empty and the model names no token to begin with");
+    good = good && generation_give(g, &tokens, error);
+    tokens_free(&tokens);
     return good;
 }
 
@@ -114,7 +114,7 @@ static uint64_t context_of(const struct request *request, const struct model *mo
 /* Room for the prompt and what is to come, as far as the context goes. */
 static bool start(const struct request *request, struct generation *g, struct pool *pool,
                   struct error *error) {
-    uint64_t context = context_of(request, g->model), n_prompt = g->next.count, capacity;
+    uint64_t context = context_of(request, g->model), n_prompt = g->text.count, capacity;
     if (n_prompt > context)
         return fail(error, "%s: the prompt is %" PRIu64 " tokens, the context is %" PRIu64, g->model->path,
                     n_prompt, context);
@@ -142,7 +142,7 @@ static bool write_on(struct request *request, struct generation *g, struct pool 
     enum outcome outcome;
     const char *prompt = NULL;
     size_t size = 0;
-    if (!find_prompt(request, &prompt, &size, error) || !push_prompt(g, prompt, size, error) ||
+    if (!find_prompt(request, &prompt, &size, error) || !give_prompt(g, prompt, size, error) ||
         !start(request, g, pool, error))
         return false;
     if (!request->common.quiet && !stream_write(&g->stream, prompt, size, error))
@@ -162,10 +162,12 @@ static bool talk(struct request *request, struct generation *g, struct pool *poo
     uint64_t capacity = context_of(request, g->model);
     if (request->context == NOT_GIVEN && capacity > DEFAULT_CHAT_CONTEXT)
         capacity = DEFAULT_CHAT_CONTEXT;
-    bool good = chat_open(&chat, &g->model->container, &request->arena, error) &&
-                ends_add_stop(&g->ends, g->tokenizer, chat_stop(&chat), error) &&
+    if (!chat_open(&chat, &g->model->container, error))
+        return false;
+    bool good = ends_add_stop(&g->ends, g->tokenizer, chat_behind_answer(&chat), error) &&
                 generation_start(g, (size_t)capacity, pool, error) &&
                 converse(g, &chat, request->system, request->prompt, request->n_tokens, error);
+    chat_close(&chat);
     if (good)
         print_statistics(request, g);
     return good;

@@ -82,21 +82,36 @@ chatty() {
     printf '{"chat_template":"%s","eos_token":"<|endoftext|>"}' "$1" > "$work/chatty/tokenizer_config.json"
     expect 0 convert -q --force "$work/chatty" "$work/chatty.qm"
 }
-chatty "{{'<|im_start|>' + role + '<|im_end|>'}}"
+template="{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}{% endfor %}assistant:"
+chatty "$template"
 printf 'one\n\ntwo\n/exit\nthree\n' > "$work/lines"
 expect 0 run "$work/chatty.qm" --chat -n 8 --temp 0 < "$work/lines"
 says "generation: 14 tokens"
 expect 0 run "$work/chatty.qm" --chat -n 8 --temp 0 -p "one" --system "Be brief." < /dev/null
 says "generation: 7 tokens"
-expect 2 run "$work/chatty.qm" --chat --ctx 64 -n 20 --temp 0 < "$work/lines"
+expect 2 run "$work/chatty.qm" --chat --ctx 64 -n 40 --temp 0 < "$work/lines"
 says "the context is 64; end it here, or allow it more with --ctx (the model's limit is 1024)"
-chatty "{{ something else }}"
-refuses "the chat template is of no supported form; it begins '{{ something else }}'" run "$work/chatty.qm" --chat
-chatty "<start_of_turn> <end_of_turn>"
-refuses "takes no system message" run "$work/chatty.qm" --chat --system S -p x
+
+# What is typed is text, whatever it spells; what the template writes may be a token. (One token a letter here.)
+prompt_tokens() {
+    expect 0 run "$work/chatty.qm" --chat -n 1 -p "$1" < /dev/null
+    sed -n 's/^prompt: \([0-9]*\) tokens.*/\1/p' "$work/stderr"
+}
+chatty "{{ eos_token }}"
+[ "$(prompt_tokens "x")" -eq 1 ] || die "a token that the template writes is not one"
+chatty "{{ messages[0].content }}"
+[ "$(prompt_tokens "<|endoftext|>")" -gt 1 ] || die "what is typed becomes a token"
+
+# A template that can't be run, or that refuses the conversation, says so.
+chatty "{% if x %}{% include 'y' %}{% endif %}"
+refuses "chatty.qm: chat template: line 1, column 14: expected a tag that is supported, found 'include'" run "$work/chatty.qm" --chat
+chatty "{{ raise_exception('No system message') if messages[0].role == 'system' }}x"
+refuses "the template says: No system message" run "$work/chatty.qm" --chat --system S -p x
+chatty "{{ '' }}"
+refuses "chatty.qm: the chat template makes nothing of the conversation" run "$work/chatty.qm" --chat -p x
 
 # An interrupt ends the answer, not the conversation; at the prompt it ends that.
-chatty "{{'<|im_start|>' + role + '<|im_end|>'}}"
+chatty "$template"
 wait_until() {
     for _ in {1..200}; do
         "$@" && return
