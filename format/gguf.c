@@ -306,7 +306,7 @@ static bool place_tensors(struct reading *r) {
         if (tensor->offset != expected)
             return fail(r->error, "%s: tensor '%s' begins at %" PRIu64 " of the data, expected %" PRIu64,
                         r->path, tensor->name, tensor->offset, expected);
-        if (expected > room || tensor->size > room - expected)
+        if (begin > r->size || expected > room || tensor->size > room - expected)
             return fail(r->error,
                         "%s: tensor '%s' at %" PRIu64 " takes %" PRIu64 " bytes, the file is %" PRIu64
                         " bytes: it was cut short",

@@ -204,6 +204,17 @@ static void wrong_tensors_are_named(void **state) {
     assert_file_refused("x.gguf: the tensor 'a' is there twice");
 }
 
+/* Even one without weights begins inside the file. */
+static void data_begins_inside_the_file(void **state) {
+    (void)state;
+    size_t size;
+    gguf_put_tensor(&file, "a", 0, 0, 0, 0);
+    const uint8_t *bytes = gguf_bytes(&file, &size);
+    put_bytes("x.gguf", bytes, 24 + file.tensors_size);
+    assert_refused("x.gguf",
+                   "x.gguf: tensor 'a' at 64 takes 0 bytes, the file is 57 bytes: it was cut short");
+}
+
 static void tensors_follow_one_another(void **state) {
     (void)state;
     gguf_put_tensor(&file, "a", 0, 4, 1, 0);
@@ -322,6 +333,7 @@ int main(void) {
         cmocka_unit_test_setup(shards_are_one_model, begin_empty),
         cmocka_unit_test_setup(shards_that_do_not_belong_together_are_refused, begin_empty),
         cmocka_unit_test_setup(wrong_tensors_are_named, begin_empty),
+        cmocka_unit_test_setup(data_begins_inside_the_file, begin_empty),
         cmocka_unit_test_setup(tensors_follow_one_another, begin_empty),
         cmocka_unit_test_setup(wrong_items_are_named, begin_empty),
         cmocka_unit_test_setup(alignments_that_are_none_are_refused, begin_empty),

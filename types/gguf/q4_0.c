@@ -13,8 +13,8 @@ static void decode(const uint8_t *block, float *out) {
 static void put_row(struct q4_block *to, size_t r, const struct gguf_q4_0 *from) {
     to->scales[r] = from->scale;
     for (size_t col = 0; col < BLOCK_COLS; col++) {
-        uint8_t *pair = &to->chunks[col / 8][4 * r + col % 4];
-        *pair = col & 4 ? *pair | (uint8_t)(nibble_of(from->pairs, col) << 4) : nibble_of(from->pairs, col);
+        uint8_t *pair = &to->chunks[col / 8][4 * r + col % 4], nibble = nibble_of(from->pairs, col);
+        *pair = (uint8_t)(col & 4 ? *pair | nibble << 4 : nibble);
     }
 }
 
