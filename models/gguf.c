@@ -119,6 +119,7 @@ static const struct key {
     {"rope.scaling.original_context_length", FIELD(rope_original_context), KEY_UINT, false},
     {"rope.scaling.attn_factor", FIELD(rope_attention_factor), KEY_REAL, false},
     {"rope.scaling.finetuned", NO_FIELD, KEY_BOOL, false},
+    {"rope.scaling.yarn_attn_factor", FIELD(rope_attention_factor), KEY_REAL, false},
     {"rope.scaling.yarn_beta_fast", FIELD(rope_beta_fast), KEY_REAL, false},
     {"rope.scaling.yarn_beta_slow", FIELD(rope_beta_slow), KEY_REAL, false},
     {"expert_count", FIELD(n_experts), KEY_UINT, false},
@@ -464,9 +465,9 @@ static void settle_scaling(struct model_config *c) {
         c->rope_kind = ROPE_PLAIN;
         c->rope_factor = 1;
     }
-    c->rope_attention_factor = 0;
     if (c->rope_kind != ROPE_YARN) {
         c->rope_original_context = 0;
+        c->rope_attention_factor = 0;
         c->rope_beta_fast = c->rope_beta_slow = 0;
         return;
     }

@@ -282,7 +282,6 @@ static const struct kind {
 } kinds[] = {
     {"gpt2", begin_byte_level, put_byte_level_steps, false},
     {"llama", begin_pieces, put_piece_steps, true},
-    {"gemma4", begin_pieces, put_piece_steps, true},
 };
 
 static const struct kind *find_kind(const char *name) {

@@ -246,7 +246,7 @@ int main(int argc, char **argv) {
         {"source", OPTION_TEXT, &request.source, "CHECKPOINT",
          "compare with what it was made of: SHA-256 of its files, error of each tensor"},
         {"list", OPTION_FLAG, &request.list, NULL,
-         "show metadata, blobs and tensors in place of checking; of checkpoints too"},
+         "show metadata, blobs and tensors in place of checking; of checkpoints and .gguf files too"},
         {"json", OPTION_FLAG, &request.json, NULL, "the list as JSON"},
         {0},
     };

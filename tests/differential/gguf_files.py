@@ -168,22 +168,27 @@ def compare_vocabularies(folder, binaries):
 
 # ---- Families ----
 
-# What no GGUF file says: windows of Mistral and Qwen, scales of Gemma's scores but for 27B, layers without experts.
-LOST = {"mistral": {"sliding_window": None}, "qwen2": {"use_sliding_window": False, "sliding_window": None, "layer_types": ["full_attention"] * 3}, "falcon-7b": {"num_kv_heads": None},
+# What no GGUF file says: windows of Mistral, Qwen and StarCoder, scales of Gemma's scores but for 27B, layers without
+# experts, some of yarn. Falcon 7B is told by its heads in older releases alone.
+LOST = {"mistral": {"sliding_window": None}, "starcoder2": {"sliding_window": None},
+        "qwen2": {"use_sliding_window": False, "sliding_window": None, "layer_types": ["full_attention"] * 3},
+        "falcon-7b": {"num_kv_heads": None},
+        "llama-yarn": {"rope_parameters": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "beta_fast": 4.0,
+                                           "beta_slow": 0.5, "original_max_position_embeddings": 64}},
         "gemma2": {"query_pre_attn_scalar": 16}, "gemma3": {"query_pre_attn_scalar": 16},
         "qwen2moe": {"decoder_sparse_step": 1}, "qwen3moe": {"mlp_only_layers": []}}
 
 
-def changed(config, key, value):
-    setattr(config, key, value)
+def changed(config, changes):
+    for key, value in changes.items():
+        setattr(config, key, value)
     return config
 
 
 def compare_family(name, seed, fused, folder, binaries):
     import families
-    for key, value in LOST.get(name, {}).items():
-        kind, config, older = families.FAMILIES[name]
-        families.FAMILIES[name] = kind, lambda: changed(config(), key, value), older
+    kind, config, older = families.FAMILIES[name]
+    families.FAMILIES[name] = kind, lambda: changed(config(), LOST.get(name, {})), older
     model = families.make(name, folder, seed, families.torch.float32)
     write_gguf(folder, folder / "model.gguf", gguf.LlamaFileType.ALL_F32, fused)
     ids = [i for i in np.random.default_rng(seed).integers(0, 32, 96) if i not in (16, 25)][:64]
