@@ -136,13 +136,17 @@ static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, co
             memset(floats_at(to, i, col), 0, BLOCK_COLS * sizeof(float));
 }
 
+/* A batch of n vectors. The number in `all` is not read: thread 0 may be setting it. */
+static struct batch batch_of(const struct batch *all, size_t n) {
+    return (struct batch){n, all->f32, all->i16, all->i8, all->scales, all->offsets};
+}
+
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                       uint32_t kinds, unsigned thread, unsigned n_threads) {
     size_t begin, end;
     share_of(count, 1, thread, n_threads, &begin, &end);
     for (int kind = 0; kind < ROUNDINGS; kind++) {
-        struct batch batch = inputs->batch[kind];
-        batch.n_vectors = count; /* which thread 0 may be setting */
+        const struct batch batch = batch_of(&inputs->batch[kind], count);
         for (size_t i = begin; kinds & 1u << kind && i < end; i++)
             round_to_batch((enum rounding)kind, x + i * x_stride, n_cols, &batch, i);
     }
