@@ -183,10 +183,6 @@ static bool pass(void *context, size_t slot, struct error *error) {
 
 /* ---- Memory ---- */
 
-static uint64_t most(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 static bool reserve_room(struct room *room, uint64_t values, uint64_t stored, uint64_t turned,
                          struct arena *arena, struct error *error) {
     room->values = ARENA_NEW(arena, float, values, error);

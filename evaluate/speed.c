@@ -99,10 +99,6 @@ static bool take_turn(struct trial *trial, bool batches, size_t round, struct er
 
 /* ---- All of it ---- */
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 static bool choose_depth(const struct speed_request *request, const struct model *model, size_t *depth,
                          struct error *error) {
     uint64_t context = model->config.context;

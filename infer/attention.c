@@ -3,14 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
 static void *value_at(void *cached, const struct attention_cache *cache, size_t i) {
     return (char *)cached + i * cache->kernels->value_bytes;
 }

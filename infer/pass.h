@@ -1,5 +1,5 @@
-/* One thread's view of a forward pass, for the files that make one up: session.c, which says how it goes, and
- * experts.c. */
+/* One thread's view of a forward pass, for the files that make one up: pass.c, which says how it goes,
+ * self_attention.c and experts.c; and for session.c, which has the buffers and begins it. */
 #ifndef INFER_PASS_H
 #define INFER_PASS_H
 
@@ -91,7 +91,18 @@ struct pass {
     struct own *own;
 };
 
+/* All of a pass, as a task of pool_run; context is a struct request. */
+void pass_forward(void *context, unsigned thread, unsigned n_threads);
+
 /* ---- Steps that the files share ---- */
+
+static inline const struct session *sequence_of(const struct pass *p, size_t token) {
+    return &p->request->sequences[token / p->request->length];
+}
+
+static inline size_t position_of(const struct pass *p, size_t token) {
+    return sequence_of(p, token)->position + token % p->request->length;
+}
 
 /* After work by token: waits for the others' tokens. */
 static inline void settle(const struct pass *p) {
@@ -111,6 +122,10 @@ static inline struct deal *deal_of(const struct pass *p, size_t product, size_t 
 void pass_round(const struct pass *p, const float *x, size_t stride, size_t count, size_t n_cols,
                 uint32_t kinds);
 
+/* The residual stream, normed into p->normed, rounded. A layer without a norm there takes the stream itself.
+ */
+void pass_norm_and_round(const struct pass *p, const struct norm *norm, uint32_t kinds);
+
 /* y (count, stride_of(w->n_rows)) = the rounded inputs times w, plus bias: the rows that come to this thread.
  */
 void pass_project(const struct pass *p, struct deal *deal, const struct matrix *w, const float *bias,
@@ -122,6 +137,9 @@ void pass_activate(const struct pass *p, struct deal *deal, const struct feed_fo
 
 /* Leaves in b->ffn_projected, behind a barrier, what the layer's feed-forward adds, or its shared expert. */
 void pass_feed_forward(const struct pass *p, size_t index);
+
+/* Leaves in b->projected, behind a barrier, what a layer's attention adds. */
+void self_attention_run(const struct pass *p, size_t index);
 
 /* Leaves in p->mixed what the experts of a layer make of p->normed, whose inputs are rounded for
  * experts_kinds(). */

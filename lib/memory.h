@@ -61,4 +61,11 @@ static inline bool mul_sizes(uint64_t a, uint64_t b, uint64_t *product) {
     return !__builtin_mul_overflow(a, b, product);
 }
 
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static inline size_t most(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 #endif

@@ -15,10 +15,6 @@ struct request {
     struct error *error;
 };
 
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
 static const struct tensor *part_of(const struct view *view, uint64_t row) {
     return view->parts[row / view->rows_each];
 }
