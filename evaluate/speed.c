@@ -33,6 +33,7 @@ struct trial {
 
 struct speed {
     const struct speed_request *request;
+    size_t depth; /* of all trials */
     struct trial *trials; /* [n_models] */
     struct roof roof;
     double roofs[ROUNDS]; /* bytes a second */
@@ -99,24 +100,32 @@ static bool take_turn(struct trial *trial, bool batches, size_t round, struct er
 
 /* ---- All of it ---- */
 
-static bool choose_depth(const struct speed_request *request, const struct model *model, size_t *depth,
-                         struct error *error) {
-    uint64_t context = model->config.context;
+static const struct model *shortest(const struct speed_request *request) {
+    const struct model *found = request->models[0];
+    for (size_t i = 1; i < request->n_models; i++)
+        if (request->models[i]->config.context < found->config.context)
+            found = request->models[i];
+    return found;
+}
+
+/* All models get the same prompt, for which there is room in the shortest context. */
+static bool choose_depth(struct speed *speed, struct error *error) {
+    const struct model *model = shortest(speed->request);
+    const uint64_t context = model->config.context;
+    const size_t wanted = speed->request->depth, otherwise = context < PROMPT + BURST ? context / 2 : PROMPT;
     if (context < 4)
         return fail(error, "%s: a context of %llu tokens is too short to measure speed", model->path,
                     (unsigned long long)context);
-    if (request->depth >= context)
-        return fail(error, "%s: --depth %zu leaves no room in a context of %llu tokens", model->path,
-                    request->depth, (unsigned long long)context);
-    size_t otherwise = context < PROMPT + BURST ? context / 2 : PROMPT;
-    *depth = request->depth ? request->depth : otherwise;
+    if (wanted >= context)
+        return fail(error, "%s: --depth %zu leaves no room in a context of %llu tokens", model->path, wanted,
+                    (unsigned long long)context);
+    speed->depth = wanted ? wanted : otherwise;
     return true;
 }
 
 static bool open_alone(struct speed *speed, struct trial *trial, const struct model *model, float *logits,
                        struct error *error) {
-    if (!choose_depth(speed->request, model, &trial->depth, error))
-        return false;
+    trial->depth = speed->depth;
     size_t end = trial->depth + least(BURST, model->config.context - trial->depth);
     trial->prompt = ARENA_NEW(&speed->arena, uint32_t, trial->depth, error);
     if (!trial->prompt || !session_open(&trial->session, model, end, least(trial->depth, PREFILL_BATCH),
@@ -150,6 +159,8 @@ static bool open_trial(struct speed *speed, size_t i, struct error *error) {
 }
 
 static bool open_speed(struct speed *speed, struct error *error) {
+    if (!choose_depth(speed, error))
+        return false;
     speed->trials = ARENA_NEW(&speed->arena, struct trial, speed->request->n_models, error);
     for (size_t i = 0; speed->trials && i < speed->request->n_models; i++)
         if (!open_trial(speed, i, error))
@@ -204,7 +215,7 @@ static void sum_up(struct speed *speed, struct row *rows, struct evaluation *eva
     evaluation->roof = median(speed->roofs, ROUNDS);
     evaluation->roof_bytes = ROOF_BYTES;
     evaluation->rounds = ROUNDS;
-    evaluation->prompt = request->depth ? request->depth : PROMPT;
+    evaluation->prompt = speed->depth;
     for (size_t i = 0; i < request->n_models; i++) {
         struct trial *trial = &speed->trials[i];
         struct generation *alone = &trial->alone;

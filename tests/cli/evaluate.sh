@@ -83,6 +83,9 @@ grep -q '"kl' stdout && die "there is no reference"
 expect 0 evaluate q4.qm --speed --depth 1000 --json
 prints '"depth": 1000'
 deep=$(field streamed_bytes_per_token)
+# All models behind the same one: half of the shortest context, where that has no room for the usual prompt.
+expect 0 evaluate q4.qm tiny.qm --speed --json
+prints '"depth": 32'
 expect 0 evaluate q4.qm tiny.qm --batch --json
 between 0 "$(field streamed_bytes_per_token | head -1)" "$deep - 1"
 grep -q '"ppl"' stdout && die "perplexity was not asked for"
