@@ -102,62 +102,67 @@ static void run_lone(const struct pass *p, size_t index) {
 
 /* ---- A batch ---- */
 
-/* What an expert counts for with a token; false where the token did not pick it. */
-static bool picked(const struct pass *p, size_t token, size_t expert, float *weight) {
-    const struct pick *picks = p->picks + token * p->config->n_experts_used;
-    for (size_t j = 0; j < p->config->n_experts_used; j++)
-        if (picks[j].expert == expert) {
-            *weight = picks[j].weight;
-            return true;
-        }
-    return false;
+/* Lists the tokens of each expert, rising: those of expert e end at ends[e], where those of the next begin.
+ */
+static void list_routes(const struct pass *p) {
+    const struct expert_buffers *b = &p->b->experts;
+    const size_t n_used = p->config->n_experts_used, n = p->count * n_used, n_experts = p->config->n_experts;
+    size_t begin = 0;
+    memset(b->ends, 0, n_experts * sizeof *b->ends);
+    for (size_t i = 0; i < n; i++)
+        b->ends[p->picks[i].expert]++;
+    for (size_t e = 0; e < n_experts; e++) {
+        size_t count = b->ends[e];
+        b->ends[e] = begin; /* until they are put there */
+        begin += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        b->routes[b->ends[p->picks[i].expert]++] = (struct route){i / n_used, p->picks[i].weight};
 }
 
-/* The expert's tokens one behind the other: how many there are. Each thread copies those that are its own. */
-static size_t gather(const struct pass *p, size_t expert) {
+/* An expert's inputs one behind the other. Each thread copies those that it will round, so that none waits
+ * for another; a lone one is read where it is. */
+static const float *gather(const struct pass *p, const struct route *routes, size_t n) {
     const size_t dim = p->config->dim;
-    size_t n = 0;
-    float weight;
-    for (size_t i = 0; i < p->count; i++) {
-        if (!picked(p, i, expert, &weight))
-            continue;
-        if (i >= p->token_begin && i < p->token_end)
-            memcpy(p->b->experts.gathered + n * dim, p->normed + i * dim, dim * sizeof *p->normed);
-        n++;
-    }
-    return n;
+    float *gathered = p->b->experts.gathered;
+    size_t begin, end;
+    if (n == 1)
+        return p->normed + routes->token * dim;
+    share_of(n, 1, p->part, p->n_parts, &begin, &end);
+    for (size_t i = begin; i < end; i++)
+        memcpy(gathered + i * dim, p->normed + routes[i].token * dim, dim * sizeof *gathered);
+    return gathered;
 }
 
-static void scatter(const struct pass *p, size_t expert) {
+static void scatter(const struct pass *p, const struct route *routes, size_t n) {
     const size_t dim = p->config->dim;
-    size_t n = 0;
-    float weight;
-    for (size_t i = 0; i < p->token_end; i++) {
-        if (!picked(p, i, expert, &weight))
-            continue;
-        if (i >= p->token_begin)
-            add_scaled(p->mixed + i * dim, p->b->experts.outputs + n * stride_of(dim), weight, dim);
-        n++;
-    }
+    const float *outputs = p->b->experts.outputs;
+    size_t begin, end;
+    share_of(n, 1, p->part, p->n_parts, &begin, &end);
+    for (size_t i = begin; i < end; i++)
+        add_scaled(p->mixed + routes[i].token * dim, outputs + i * stride_of(dim), routes[i].weight, dim);
+}
+
+static void run_expert(const struct pass *p, size_t index, size_t expert, const struct route *routes,
+                       size_t n) {
+    const struct feed_forward ffn = expert_of(p, index, expert);
+    const size_t width = p->config->expert_ffn_dim, dim = p->config->dim;
+    pass_round(p, gather(p, routes, n), dim, n, dim, kind_of(&ffn.gate) | kind_of(&ffn.up));
+    pass_activate(p, activate_deal(p, index, expert), &ffn, p->b->gate);
+    pool_barrier(p->pool);
+    pass_round(p, p->b->gate, stride_of(width), n, width, kind_of(&ffn.down));
+    pass_project(p, down_deal(p, index, expert), &ffn.down, NULL, p->b->experts.outputs);
+    pool_barrier(p->pool);
+    scatter(p, routes, n);
 }
 
 static void run_batch(const struct pass *p, size_t index) {
-    const size_t width = p->config->expert_ffn_dim, dim = p->config->dim;
     const struct expert_buffers *b = &p->b->experts;
-    for (size_t e = 0; e < p->config->n_experts; e++) {
-        struct feed_forward ffn = expert_of(p, index, e);
-        size_t n = gather(p, e);
-        if (n == 0)
-            continue;
-        pool_barrier(p->pool);
-        pass_round(p, b->gathered, dim, n, dim, kind_of(&ffn.gate) | kind_of(&ffn.up));
-        pass_activate(p, activate_deal(p, index, e), &ffn, p->b->gate);
-        pool_barrier(p->pool);
-        pass_round(p, p->b->gate, stride_of(width), n, width, kind_of(&ffn.down));
-        pass_project(p, down_deal(p, index, e), &ffn.down, NULL, b->outputs);
-        pool_barrier(p->pool);
-        scatter(p, e);
-    }
+    size_t begin = 0;
+    for (size_t e = 0; e < p->config->n_experts; begin = b->ends[e++])
+        if (b->ends[e] > begin)
+            run_expert(p, index, e, b->routes + begin, b->ends[e] - begin);
+    settle(p);
 }
 
 /* ---- The layer ---- */
@@ -184,6 +189,9 @@ void experts_run(const struct pass *p, size_t index) {
         pass_feed_forward(p, index);
     pool_barrier(p->pool);
     pick(p);
+    settle(p);
+    if (p->count > 1 && p->thread == 0)
+        list_routes(p);
     begin_mixing(p, layer);
     settle(p);
     if (p->count == 1)

@@ -14,6 +14,12 @@ struct pick {
     float weight;
 };
 
+/* A token that goes to an expert, and what the expert's output counts for. */
+struct route {
+    size_t token;
+    float weight;
+};
+
 /* What a thread has for itself. */
 struct own {
     float *x, *normed, *mixed; /* (dim), of a lone token */
@@ -41,6 +47,8 @@ struct session_buffers {
     struct expert_buffers {
         float *router; /* (batch, n_experts): logits */
         struct pick *picks; /* (batch, n_experts_used) */
+        struct route *routes; /* (batch * n_experts_used), expert by expert */
+        size_t *ends; /* [n_experts]: where those of each end */
         float *gathered, *mixed; /* (batch, dim) */
         float *outputs; /* (batch or n_experts_used, dim) */
     } experts;

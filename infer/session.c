@@ -169,7 +169,9 @@ static bool open_experts(struct session *session, struct error *error) {
     if (!c->n_experts)
         return true;
     e->picks = ARENA_NEW(&session->arena, struct pick, b->batch * c->n_experts_used, error);
-    return e->picks && open_rows(wanted, COUNT(wanted), &session->arena, error);
+    e->routes = ARENA_NEW(&session->arena, struct route, b->batch * c->n_experts_used, error);
+    e->ends = ARENA_NEW(&session->arena, size_t, c->n_experts, error);
+    return e->picks && e->routes && e->ends && open_rows(wanted, COUNT(wanted), &session->arena, error);
 }
 
 static bool open_shared(struct session *session, struct error *error) {

@@ -22,8 +22,8 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct
                  struct error *error);
 
 /* Rounds x[count][n_cols] (rows x_stride floats apart) to each kind in the bit set `kinds` (1 << enum
- * rounding). May be shared out: thread `thread` of `n_threads` does its part of the work; results are
- * complete after a barrier. */
+ * rounding). May be shared out: thread `thread` of `n_threads` does its part of the work, of a batch the
+ * vectors of share_of(count, 1, ...), and reads no others; results are complete after a barrier. */
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                 uint32_t kinds, unsigned thread, unsigned n_threads);
 
