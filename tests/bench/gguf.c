@@ -6,7 +6,7 @@
  *
  * For speed alone: there is no tokenizer inside, rotary frequencies are left plain, and the rows of queries
  * and keys are in our order, where llama.cpp expects rotary pairs side by side. None of it changes what a
- * token costs.
+ * token costs. Models that are not Llama in all but their sizes are refused.
  *
  * Version 3 of the format as ggml's docs/gguf.md has it, little-endian:
  *
@@ -193,9 +193,32 @@ static bool write_gguf(struct model *model, const char *path, bool force, struct
 
 /* ---- The command line ---- */
 
+/* Of what is no size, GGUF's "llama" has biases alone: other traits would be left out in silence. */
+static bool check_traits(const struct model_config *config, struct error *error) {
+    const struct model_config llama = {.family = "llama", .qkv_bias = true};
+    struct arena arena = {0};
+    struct metadata known = {.arena = &arena}, found = {.arena = &arena};
+    bool good = config_to_metadata(&llama, &known, error) && config_to_metadata(config, &found, error);
+    for (size_t i = 0; good && i < found.count; i++)
+        if (!metadata_find(&known, found.items[i].key))
+            good = fail(error, "%s is a trait that Llama, as which models are written here, does not have",
+                        found.items[i].key);
+    arena_free(&arena);
+    return good;
+}
+
+static bool open_model(struct model *model, const char *path, struct error *error) {
+    if (!model_open(model, path, error))
+        return false;
+    if (check_traits(&model->config, error))
+        return true;
+    model_close(model);
+    return false;
+}
+
 static bool make_up(struct model *model, const char *name, uint64_t n_threads, struct error *error) {
     const struct shape *shape = shape_find(name, error);
-    struct pool *pool = shape ? pool_new(n_threads, error) : NULL;
+    struct pool *pool = shape && check_traits(&shape->config, error) ? pool_new(n_threads, error) : NULL;
     bool good = pool && model_synthetic(model, &shape->config, type_find("f16"), shape->model, pool, error);
     pool_free(pool);
     return good;
@@ -208,7 +231,7 @@ static bool run(const char *shape, const struct text_list *arguments, const stru
         return fail(error, shape ? "--shape makes up its own model, so only OUT.gguf is named beside it"
                                  : "expected MODEL.qm and OUT.gguf");
     if (!(shape ? make_up(&model, shape, common->n_threads, error)
-                : model_open(&model, arguments->items[0], error)))
+                : open_model(&model, arguments->items[0], error)))
         return false;
     bool good = write_gguf(&model, arguments->items[arguments->count - 1], common->force, error);
     model_close(&model);

@@ -60,3 +60,5 @@ begin=$(($(stat -c %s "$work/f16.gguf") - bytes))
 ((begin % 32 == 0)) || die "data begin at $begin"
 cmp -i "4096:$begin" -n "$(awk '$1 == "token_embd.weight" { print $NF }' "$work/stdout")" "$work/f16.qm" "$work/f16.gguf" >&2 ||
     die "the embedding differs"
+"${BUILD:-build}/tests/bench/gguf" --shape 2b "$work/other.gguf" 2> "$work/stderr" && die "Gemma was written as Llama"
+grep -q "is a trait that Llama" "$work/stderr" || die "$(cat "$work/stderr")"
