@@ -126,30 +126,37 @@ bool config_check_number(const struct model_config *config, size_t offset, const
 
 /* ---- The tensors that a configuration calls for, under their names in a .qm file (those of GGUF) ----
  *
- *   token_embd.weight        (vocab_size, dim)
- *   position_embd.weight     (context, dim)                     learned_positions
- *   blk.L.attn_norm.weight   (dim)                              [.bias (dim): norm_bias]   NORM_BEFORE,
- * NORM_AROUND blk.L.attn_q.weight      (n_heads * head_dim, dim)          [.bias (n_heads * head_dim)]
- *   blk.L.attn_k.weight      (n_kv_heads * head_dim, dim)       [.bias]
- *   blk.L.attn_v.weight      (n_kv_heads * head_dim, dim)       [.bias]
- *   blk.L.attn_q_norm.weight (head_dim, or n_heads * head_dim)  qk_norm
- *   blk.L.attn_k_norm.weight (head_dim, or n_kv_heads * head_dim)
- *   blk.L.attn_output.weight (dim, n_heads * head_dim)          [.bias (dim)]
- *   blk.L.post_attention_norm.weight (dim)                      [.bias]                    NORM_BEHIND,
- * NORM_AROUND blk.L.ffn_norm.weight    (dim)                              [.bias]                    as
- * attn_norm, unless shared blk.L.ffn_gate.weight    (ffn_dim, dim)                     [.bias] unless
- * plain_ffn blk.L.ffn_up.weight      (ffn_dim, dim)                     [.bias] blk.L.ffn_down.weight (dim,
- * ffn_dim)                     [.bias] in place of these three, in expert_layers: blk.L.ffn_gate_inp.weight
- * (n_experts, dim)                 the router blk.L.ffn_gate_exps.weight (n_experts, expert_ffn_dim, dim)
- *   blk.L.ffn_up_exps.weight   (n_experts, expert_ffn_dim, dim)
- *   blk.L.ffn_down_exps.weight (n_experts, dim, expert_ffn_dim)
- *   blk.L.ffn_gate_inp_shexp.weight (dim)                       shared_ffn_dim: its router
- *   blk.L.ffn_gate_shexp.weight (shared_ffn_dim, dim)
- *   blk.L.ffn_up_shexp.weight   (shared_ffn_dim, dim)
- *   blk.L.ffn_down_shexp.weight (dim, shared_ffn_dim)
- *   blk.L.post_ffw_norm.weight (dim)                            [.bias]                    as
- * post_attention_norm output_norm.weight       (dim)                              [.bias] output.weight
- * (vocab_size, dim)                  unless the head is tied
+ *   token_embd.weight                (vocab_size, dim)
+ *   position_embd.weight             (context, dim)              learned_positions
+ *   blk.L.attn_norm.weight           (dim)                       NORM_BEFORE, NORM_AROUND
+ *   blk.L.attn_q.weight              (n_heads * head_dim, dim)
+ *   blk.L.attn_k.weight              (n_kv_heads * head_dim, dim)
+ *   blk.L.attn_v.weight              (n_kv_heads * head_dim, dim)
+ *   blk.L.attn_q_norm.weight         (head_dim), or of all heads qk_norm
+ *   blk.L.attn_k_norm.weight         (head_dim), or of all heads qk_norm
+ *   blk.L.attn_output.weight         (dim, n_heads * head_dim)
+ *   blk.L.post_attention_norm.weight (dim)                       NORM_BEHIND, NORM_AROUND
+ *   blk.L.ffn_norm.weight            (dim)                       as attn_norm, unless shared
+ *   blk.L.ffn_gate.weight            (ffn_dim, dim)              unless plain_ffn
+ *   blk.L.ffn_up.weight              (ffn_dim, dim)
+ *   blk.L.ffn_down.weight            (dim, ffn_dim)
+ *   blk.L.post_ffw_norm.weight       (dim)                       as post_attention_norm
+ *   output_norm.weight               (dim)
+ *   output.weight                    (vocab_size, dim)           unless the head is tied
+ *
+ * In expert_layers, in place of ffn_gate, ffn_up and ffn_down, the last four where there is shared_ffn_dim:
+ *
+ *   blk.L.ffn_gate_inp.weight        (n_experts, dim)            the router
+ *   blk.L.ffn_gate_exps.weight       (n_experts, expert_ffn_dim, dim)
+ *   blk.L.ffn_up_exps.weight         (n_experts, expert_ffn_dim, dim)
+ *   blk.L.ffn_down_exps.weight       (n_experts, dim, expert_ffn_dim)
+ *   blk.L.ffn_gate_inp_shexp.weight  (dim)                       the shared expert's router
+ *   blk.L.ffn_gate_shexp.weight      (shared_ffn_dim, dim)
+ *   blk.L.ffn_up_shexp.weight        (shared_ffn_dim, dim)
+ *   blk.L.ffn_down_shexp.weight      (dim, shared_ffn_dim)
+ *
+ * Each weight has a vector .bias beside it, as long as its rows, where norm_bias (all norms but those of
+ * queries and keys), attention_bias, qkv_bias or mlp_bias says so.
  *
  * Rotary pairs are (i, i + rope_dim / 2), as in Hugging Face checkpoints. Norm weights are what is multiplied
  * with: where a checkpoint's are to be added to 1, 1 has been added. The order here is that in which a token
