@@ -4,6 +4,7 @@
 #include "infer/session.h"
 #include "models/encode.h"
 #include "tests/checkpoint.h"
+#include "tests/pools.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -21,8 +22,6 @@
 
 static char root[4096];
 static uint32_t tokens[N_TOKENS];
-static struct pool *pools[3]; /* of 1, 2 and 5 threads */
-static const unsigned pool_sizes[] = {1, 2, 5};
 
 /* The golden checkpoint `name` as an open model, its matrices of the given type, or as they are for NULL. */
 static void open_golden(struct model *model, const char *name, const char *type) {
@@ -111,7 +110,7 @@ static void batches_and_threads_change_nothing(void **unused) {
         open_golden(&model, golden[i], "f32");
         forward(&model, pools[0], N_TOKENS, expected);
         for (size_t b = 0; b < 5; b++)
-            for (size_t p = 0; p < 3; p++) {
+            for (size_t p = 0; p < N_POOLS; p++) {
                 forward(&model, pools[p], batches[b], found);
                 if (difference(found, expected, N_TOKENS * VOCAB) > 1e-5f)
                     fail_msg("%s in batches of %zu with %u threads differs by %g", golden[i], batches[b],
@@ -192,7 +191,7 @@ static void sequences_together_say_what_each_says_alone(void **unused) {
             for (size_t k = 0; k < N_SEQUENCES; k++)
                 run_alone(&model, k, alone[k]);
             for (size_t n = 1; n <= N_SEQUENCES; n += 2)
-                for (size_t p = 0; p < 3; p++) {
+                for (size_t p = 0; p < N_POOLS; p++) {
                     run_together(&model, pools[p], n, together);
                     for (size_t k = 0; k < n * N_STEPS; k++) {
                         float found = difference(together[k % N_STEPS] + k / N_STEPS * VOCAB,
@@ -362,21 +361,18 @@ static void cache_bytes_are_those_within_windows(void **unused) {
 
 static int set_up(void **unused) {
     (void)unused;
-    struct error error;
     if (!getcwd(root, sizeof root) || find_families())
         return -1;
     enter_scratch_folder();
     for (uint32_t i = 0; i < N_TOKENS; i++)
         tokens[i] = (7 * i * i + 3 * i + 1) % VOCAB;
-    for (size_t i = 0; i < 3; i++)
-        pools[i] = pool_new(pool_sizes[i], &error);
+    open_pools();
     return 0;
 }
 
 static int tear_down(void **unused) {
     (void)unused;
-    for (size_t i = 0; i < 3; i++)
-        pool_free(pools[i]);
+    close_pools();
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "format/qm.h"
 #include "infer/session.h"
 #include "tests/checkpoint.h"
+#include "tests/pools.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -17,11 +18,10 @@
 #define N_MODELS 120
 #define VOCAB 37
 #define WIDE 128 /* no vector is longer */
-#define TOLERANCE 2e-5 /* of the logits' range; of 870 models half are within 2.2e-7 and all within 4.8e-6   \
-                        */
+/* Of the logits' range; of 870 models half are within 2.2e-7 and all within 4.8e-6. */
+#define TOLERANCE 2e-5
 
 static uint32_t tokens[N_TOKENS];
-static struct pool *pools[3]; /* of 1, 2 and 5 threads */
 
 /* ---- Random models ---- */
 
@@ -571,9 +571,9 @@ static void models_of_all_traits_say_what_the_textbook_says(void **unused) {
         textbook(&r, expected);
         if (!model_open(&model, "model.qm", &error))
             fail_msg("%s", error.text);
-        check_runs(&r, &model, 1, pools[i % 3], expected);
-        check_runs(&r, &model, batches[i % 4], pools[i / 4 % 3], expected);
-        check_steps(&r, &model, pools[i / 2 % 3], expected);
+        check_runs(&r, &model, 1, pools[i % N_POOLS], expected);
+        check_runs(&r, &model, batches[i % 4], pools[i / 4 % N_POOLS], expected);
+        check_steps(&r, &model, pools[i / 2 % N_POOLS], expected);
         model_close(&model);
         arena_free(&r.arena);
     }
@@ -581,20 +581,16 @@ static void models_of_all_traits_say_what_the_textbook_says(void **unused) {
 
 static int set_up(void **unused) {
     (void)unused;
-    struct error error;
-    const unsigned sizes[] = {1, 2, 5};
     enter_scratch_folder();
     for (uint32_t i = 0; i < N_TOKENS; i++)
         tokens[i] = (7 * i * i + 3 * i + 1) % VOCAB;
-    for (size_t i = 0; i < 3; i++)
-        pools[i] = pool_new(sizes[i], &error);
+    open_pools();
     return 0;
 }
 
 static int tear_down(void **unused) {
     (void)unused;
-    for (size_t i = 0; i < 3; i++)
-        pool_free(pools[i]);
+    close_pools();
     return 0;
 }
 
