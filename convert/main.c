@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
         "convert",
         "IN OUT",
         "Turns one kind of model into another.\n"
-        "IN is a Hugging Face folder, a .safetensors file with config.json and tokenizer.json\n"
+        "IN is a Hugging Face folder, a .safetensors file with config.json and its tokenizer\n"
         "beside it, the .safetensors.index.json of one in shards, a .gguf file (the first of\n"
         "its shards), or a .qm file.\n"
         "OUT is a .qm file, a .safetensors file, beside which those go too, or a folder for them.",

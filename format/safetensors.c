@@ -28,11 +28,13 @@ static const char *const companions[] = {
     "LICENSE",
     "LICENSE.md",
     "LICENSE.txt",
+    "added_tokens.json",
     "chat_template.jinja",
     "config.json",
     "generation_config.json",
     "special_tokens_map.json",
     "tokenizer.json",
+    "tokenizer.model",
     "tokenizer_config.json",
 };
 
@@ -402,6 +404,11 @@ bool safetensors_is_companion(const char *name) {
     return false;
 }
 
+/* A tokenizer.json says what the tokenizer.model beside it does. */
+static bool is_needed(const struct container *container, const char *companion) {
+    return strcmp(companion, "tokenizer.model") != 0 || !container_blob(container, "tokenizer.json");
+}
+
 /* `path` is any file in the folder where the companions would be. */
 static bool read_companions(struct container *container, const char *path, struct error *error) {
     container->blobs = ARENA_NEW(&container->arena, struct blob, COMPANIONS, error);
@@ -413,7 +420,7 @@ static bool read_companions(struct container *container, const char *path, struc
         size_t size;
         if (!companion)
             return false;
-        if (!file_exists(companion) || file_is_folder(companion))
+        if (!is_needed(container, companions[i]) || !file_exists(companion) || file_is_folder(companion))
             continue;
         if (!file_read_all(companion, MAX_COMPANION, &container->arena, &data, &size, error))
             return false;

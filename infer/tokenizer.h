@@ -1,7 +1,8 @@
-/* Text to token ids and back, exactly as the Hugging Face tokenizer of the model does it.
+/* Text to token ids and back, exactly as the model's tokenizer does it.
  *
- * BPE, of bytes or with SentencePiece's meta space, and unigram, from tokenizer.json; docs/tokenizers.md
- * lists what is read. Whatever would change ids and is not known is refused by name, never ignored.
+ * BPE, of bytes or with SentencePiece's meta space, and unigram, from Hugging Face's tokenizer.json or
+ * SentencePiece's tokenizer.model; docs/tokenizers.md lists what is read. Whatever would change ids and is
+ * not known is refused by name, never ignored.
  *
  * Invalid UTF-8 in the input reads as U+FFFD, one for each maximal invalid part, as Python's errors="replace"
  * does. */
@@ -21,7 +22,8 @@ struct tokens {
  * an error. The tokenizer owns its memory; `json` may go afterwards. */
 struct tokenizer *tokenizer_new(const char *name, const char *json, size_t size, uint64_t vocab_size,
                                 struct error *error);
-/* That of a model or a checkpoint: of its tokenizer.json. A sentence says so where there is none. */
+/* That of a model or a checkpoint: of its tokenizer.json or, where there is none, of its tokenizer.model and
+ * the files beside it (infer/tokenizer/sentencepiece.h). A sentence says so where there is neither. */
 struct tokenizer *tokenizer_open(const struct container *container, uint64_t vocab_size, struct error *error);
 void tokenizer_free(struct tokenizer *tokenizer); /* NULL is fine */
 

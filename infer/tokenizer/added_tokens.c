@@ -60,13 +60,23 @@ bool matcher_init(struct matcher *matcher, const char *name, const struct added_
     return true;
 }
 
-/* The longest token that begins at the text: index + 1, or 0. */
-static uint32_t longest(const struct matcher *matcher, const char *text, size_t size) {
+/* The longest token that begins at the text: index + 1, or 0; and its size. */
+static uint32_t longest(const struct matcher *matcher, const char *text, size_t size, size_t *length) {
     uint32_t found = 0, node = 0;
+    *length = 0;
     for (size_t i = 0; i < size && (node = child_of(matcher, node, (uint8_t)text[i])) != 0; i++)
-        if (matcher->nodes[node].token != 0)
+        if (matcher->nodes[node].token != 0) {
             found = matcher->nodes[node].token;
+            *length = i + 1;
+        }
     return found;
+}
+
+size_t matcher_longest(const struct matcher *matcher, const char *text, size_t size) {
+    size_t length = 0;
+    if (size > 0 && matcher->begins[(uint8_t)text[0]])
+        longest(matcher, text, size, &length);
+    return length;
 }
 
 static bool stands_alone(const char *text, size_t size, size_t begin, size_t end) {
@@ -95,16 +105,17 @@ static enum plainness plainness_of(const uint8_t *plain, size_t size) {
 bool matcher_split(const struct matcher *matcher, const struct added_token *tokens, const char *text,
                    size_t size, const uint8_t *plain, section_fn *section, void *context,
                    struct error *error) {
-    size_t done = 0;
+    size_t done = 0, length;
     for (size_t at = 0; at < size;) {
-        uint32_t found = matcher->begins[(uint8_t)text[at]] ? longest(matcher, text + at, size - at) : 0;
+        uint32_t found =
+            matcher->begins[(uint8_t)text[at]] ? longest(matcher, text + at, size - at, &length) : 0;
         if (found == 0) {
             at++;
             continue;
         }
         const struct added_token *token = &tokens[found - 1];
-        size_t begin = at, end = at + token->size;
-        enum plainness kind = token->special ? plainness_of(plain ? plain + at : NULL, token->size) : OPEN;
+        size_t begin = at, end = at + length;
+        enum plainness kind = token->special ? plainness_of(plain ? plain + at : NULL, length) : OPEN;
         /* A token that does not count still hides those that begin within it, as in Hugging Face's library,
          * but for one that a user began and the template would end: it must not hide the template's. */
         at = kind == MIXED ? at + 1 : end;

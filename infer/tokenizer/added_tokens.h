@@ -26,6 +26,9 @@ struct matcher {
 bool matcher_init(struct matcher *matcher, const char *name, const struct added_token *tokens, size_t count,
                   bool normalized, struct arena *arena, struct error *error);
 
+/* The size of the longest token that the text begins with, or 0. */
+size_t matcher_longest(const struct matcher *matcher, const char *text, size_t size);
+
 /* Called in order for what lies between the tokens (id NULL, never empty), and for each token. */
 typedef bool section_fn(void *context, const char *text, size_t size, const uint8_t *plain,
                         const uint32_t *id, struct error *error);

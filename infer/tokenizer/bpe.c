@@ -18,15 +18,16 @@ static void find_singles(struct bpe *bpe) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char c = (char)byte, spelling[4];
         if (bpe->spelled)
-            bpe->single[byte] = vocab_find_own(bpe->vocab, spelling, vocab_spell(&c, 1, spelling));
+            bpe->single[byte] = vocab_find_open(bpe->vocab, spelling, vocab_spell(&c, 1, spelling));
         else
-            bpe->single[byte] = byte < 0x80 ? vocab_find_own(bpe->vocab, &c, 1) : NO_TOKEN;
+            bpe->single[byte] = byte < 0x80 ? vocab_find_open(bpe->vocab, &c, 1) : NO_TOKEN;
     }
 }
 
-bool bpe_init(struct bpe *bpe, const struct vocab *vocab, const struct description *d, bool spelled,
-              struct arena *arena, struct error *error) {
+bool bpe_init(struct bpe *bpe, const struct vocab *vocab, const struct matcher *kept,
+              const struct description *d, bool spelled, struct arena *arena, struct error *error) {
     *bpe = (struct bpe){.vocab = vocab,
+                        .kept = kept,
                         .spelled = spelled,
                         .ignore_merges = d->ignore_merges,
                         .fuse_unknown = d->fuse_unknown,
@@ -162,18 +163,21 @@ static void add_unknown(struct word *word, const char *text, size_t size, bool *
     *pending = true;
 }
 
-/* The token of the character at `text`, as the vocabulary has it, and how many bytes of the word it takes. */
-static uint32_t next_character(const struct bpe *bpe, const char *text, size_t *length) {
-    uint32_t code, token = bpe->single[(uint8_t)*text];
-    *length = bpe->spelled ? 1 : utf8_next(text, &code);
-    return *length == 1 ? token : vocab_find_own(bpe->vocab, text, *length);
+/* The token of what is kept or else the character at `text`, as the vocabulary has it, and how many bytes of
+ * the word it takes. No merge joins what is kept. */
+static uint32_t next_part(const struct bpe *bpe, const char *text, size_t size, size_t *length) {
+    uint32_t code;
+    *length = matcher_longest(bpe->kept, text, size);
+    if (*length == 0)
+        *length = bpe->spelled ? 1 : utf8_next(text, &code);
+    return *length == 1 ? bpe->single[(uint8_t)*text] : vocab_find_open(bpe->vocab, text, *length);
 }
 
 static void set_symbols(struct word *word, const char *text, size_t size) {
     const struct bpe *bpe = word->bpe;
     bool pending = false; /* something unknown, whose token waits for the next */
     for (size_t i = 0, length; i < size; i += length) {
-        uint32_t token = next_character(bpe, text + i, &length);
+        uint32_t token = next_part(bpe, text + i, size - i, &length);
         char spelling[4];
         if (token == NO_TOKEN) {
             if (bpe->spelled)
@@ -217,7 +221,7 @@ static bool whole_word(const struct bpe *bpe, const char *word, size_t size, str
         size = vocab_spell(word, size, spelling);
         word = spelling;
     }
-    *token = vocab_find_own(bpe->vocab, word, size);
+    *token = vocab_find_open(bpe->vocab, word, size);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #define INFER_TOKENIZER_BPE_H
 
 #include "infer/tokenizer.h"
+#include "infer/tokenizer/added_tokens.h"
 #include "infer/tokenizer/description.h"
 #include "infer/tokenizer/vocab.h"
 
@@ -13,6 +14,7 @@ struct bpe {
                    */
     bool ignore_merges, fuse_unknown;
     bool byte_fallback;
+    const struct matcher *kept; /* tokens that are found before all else */
     uint32_t unknown; /* NO_TOKEN: what has no token drops out of a word */
     uint32_t single[256]; /* tokens of bytes where spelled; otherwise of characters of one byte */
     uint32_t fallback[256]; /* <0x00> and so on */
@@ -26,8 +28,8 @@ struct merge {
 };
 
 /* The vocabulary holds the model's own tokens alone as yet. */
-bool bpe_init(struct bpe *bpe, const struct vocab *vocab, const struct description *description, bool spelled,
-              struct arena *arena, struct error *error);
+bool bpe_init(struct bpe *bpe, const struct vocab *vocab, const struct matcher *kept,
+              const struct description *description, bool spelled, struct arena *arena, struct error *error);
 
 /* The merge of two tokens at a rank; the last one given for a pair counts. `n_merges` was said to bpe_init.
  */

@@ -24,12 +24,15 @@ struct described_token {
     size_t size;
     uint64_t id;
     double score; /* of unigram: the logarithm of a probability */
+    bool apart; /* no text becomes it, unless it is added too: SentencePiece's bytes and control symbols */
+    bool kept; /* normalizing and BPE find it before all else and leave it as it is: user-defined symbols */
 };
 
 /* The first ranks first. What two tokens make is the token with both texts, one behind the other. */
 struct described_merge {
     const char *texts[2];
     size_t sizes[2];
+    bool level; /* ranks as the one before it does; among equals the leftmost goes first */
 };
 
 /* Added tokens are in the vocabulary above, or continue its ids. */
@@ -55,9 +58,12 @@ struct normalizer_step {
         NORMALIZE_PREPEND, /* puts `content` before a text that is not empty */
         NORMALIZE_REPLACE, /* `content` for what `pattern` finds */
         NORMALIZE_CHARSMAP, /* SentencePiece's precompiled_charsmap: its bytes are `content` */
+        NORMALIZE_SENTENCEPIECE, /* sp_normalizer.h: `content` is a charsmap or of size 0, `pattern` what
+                                    spaces become, one is added where `left` or `right` says so */
         N_NORMALIZERS
     } kind;
     bool left, right;
+    bool squeeze; /* NORMALIZE_SENTENCEPIECE: no spaces at the ends, no two in a row */
     struct span pattern, content;
     bool literal; /* the pattern is no regular expression */
 };
@@ -113,6 +119,8 @@ struct description {
     size_t n_merges;
     struct span unknown; /* the token for what has none */
     bool fuse_unknown; /* one for a row of it; unigram always does */
+    double unknown_score; /* of unigram: of a character that no token covers */
+    bool single_precision; /* of unigram: sums of scores are floats, as in SentencePiece's library */
     bool byte_fallback; /* <0x0A> for the byte 0A of what has no token */
     bool ignore_merges; /* a word that is in the vocabulary is that token, whatever the merges say */
 

@@ -12,8 +12,20 @@
 
 /* ---- Making ---- */
 
+static bool init_sentencepiece(struct sp_normalizer *sp, const char *name, const struct normalizer_step *from,
+                               const struct matcher *kept, struct arena *arena, struct error *error) {
+    *sp = (struct sp_normalizer){.kept = kept,
+                                 .mark_size = from->pattern.size,
+                                 .mark = arena_text(arena, from->pattern.text, from->pattern.size, error),
+                                 .before = from->left,
+                                 .behind = from->right,
+                                 .squeeze = from->squeeze};
+    return sp->mark && (from->content.size == 0 || charsmap_init(&sp->charsmap, name, from->content.text,
+                                                                 from->content.size, arena, error));
+}
+
 static bool init_step(struct normalizer *n, struct normal_step *step, const struct normalizer_step *from,
-                      struct arena *arena, struct error *error) {
+                      const struct matcher *kept, struct arena *arena, struct error *error) {
     *step = (struct normal_step){.kind = from->kind,
                                  .left = from->left,
                                  .right = from->right,
@@ -21,6 +33,8 @@ static bool init_step(struct normalizer *n, struct normal_step *step, const stru
                                  .content.size = from->content.size};
     if (from->kind == NORMALIZE_CHARSMAP)
         return charsmap_init(&step->charsmap, n->name, from->content.text, from->content.size, arena, error);
+    if (from->kind == NORMALIZE_SENTENCEPIECE)
+        return init_sentencepiece(&step->sentencepiece, n->name, from, kept, arena, error);
     if (from->content.size > CONTENT_LIMIT)
         return fail(error, "%s: a normalizer puts in %zu bytes at once, the limit is %u", n->name,
                     from->content.size, CONTENT_LIMIT);
@@ -35,10 +49,10 @@ static bool init_step(struct normalizer *n, struct normal_step *step, const stru
 }
 
 bool normalizer_init(struct normalizer *normalizer, const char *name, const struct normalizer_step *steps,
-                     size_t count, struct arena *arena, struct error *error) {
+                     size_t count, const struct matcher *kept, struct arena *arena, struct error *error) {
     *normalizer = (struct normalizer){.name = name};
     for (size_t i = 0; i < count; i++)
-        if (!init_step(normalizer, &normalizer->steps[normalizer->n_steps++], &steps[i], arena, error))
+        if (!init_step(normalizer, &normalizer->steps[normalizer->n_steps++], &steps[i], kept, arena, error))
             return false;
     return true;
 }
@@ -134,6 +148,11 @@ static bool apply_charsmap(struct pass *pass) {
     return charsmap_apply(&pass->step->charsmap, pass->text, pass->size, pass->to, pass->error);
 }
 
+static bool as_sentencepiece(struct pass *pass) {
+    return sp_normalize(&pass->step->sentencepiece, pass->text, pass->size, pass->begins, pass->ends,
+                        pass->to, pass->error);
+}
+
 static bool strip(struct pass *pass) {
     const struct normal_step *step = pass->step;
     size_t begin = step->left && pass->begins ? white_space_before(pass->text, pass->size) : 0;
@@ -184,6 +203,7 @@ static bool run_pass(struct pass *pass) {
         [NORMALIZE_PREPEND] = prepend,
         [NORMALIZE_REPLACE] = replace,
         [NORMALIZE_CHARSMAP] = apply_charsmap,
+        [NORMALIZE_SENTENCEPIECE] = as_sentencepiece,
     };
     return pass->size == 0 || runs[pass->step->kind](pass);
 }

@@ -2,8 +2,8 @@
 #ifndef INFER_TOKENIZER_NORMALIZER_H
 #define INFER_TOKENIZER_NORMALIZER_H
 
-#include "infer/tokenizer/charsmap.h"
 #include "infer/tokenizer/description.h"
+#include "infer/tokenizer/sp_normalizer.h"
 
 struct normalizer {
     const char *name;
@@ -13,14 +13,15 @@ struct normalizer {
         struct pattern *pattern; /* of NORMALIZE_REPLACE */
         struct span content;
         struct charsmap charsmap; /* of NORMALIZE_CHARSMAP */
+        struct sp_normalizer sentencepiece; /* of NORMALIZE_SENTENCEPIECE */
     } steps[DESCRIPTION_MAX_STEPS];
     size_t n_steps;
 };
 
-/* `name` begins sentences; it and the arena must outlive the normalizer, which is to be freed also after a
- * failure. */
+/* `name` begins sentences; it, `kept`, the tokens that NORMALIZE_SENTENCEPIECE leaves as they are, and the
+ * arena must outlive the normalizer, which is to be freed also after a failure. */
 bool normalizer_init(struct normalizer *normalizer, const char *name, const struct normalizer_step *steps,
-                     size_t count, struct arena *arena, struct error *error);
+                     size_t count, const struct matcher *kept, struct arena *arena, struct error *error);
 void normalizer_free(struct normalizer *normalizer);
 
 /* Working memory that calls share, one for each thread. */

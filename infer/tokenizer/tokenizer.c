@@ -20,6 +20,7 @@ struct tokenizer {
     struct unigram unigram;
     struct added_token *added;
     size_t n_added;
+    struct matcher kept; /* user-defined symbols */
     struct matcher raw, normalized; /* those of `added` that are looked for in the text as it is, and after */
     bool special_normalized; /* some of the latter are special: what is plain must stay known */
     struct normalizer normalizer;
@@ -72,6 +73,7 @@ static bool measure(const struct description *d, struct extent *extent, struct e
 
 static bool add_token(struct tokenizer *t, const struct described_token *token, struct error *error) {
     uint32_t id = (uint32_t)token->id, known;
+    t->vocab.tokens[id].apart = token->apart;
     if (vocab_add(&t->vocab, id, token->text, token->size))
         return true;
     if (vocab_find(&t->vocab, token->text, token->size, &known))
@@ -102,34 +104,41 @@ static bool add_tokens(struct tokenizer *t, const struct description *d, struct 
     return true;
 }
 
-/* Merges stand in the order of what they make, so this one makes what the one before does or the token behind
- * it. */
-static bool find_merge(const struct tokenizer *t, const struct described_merge *listed, struct merge *merge,
-                       uint32_t before, struct buffer *joined, struct error *error) {
+/* Merges stand in the order of what they make, so one makes what the one before does or the token behind it.
+ */
+struct merging {
+    uint32_t result, rank; /* of the last merge */
+    struct buffer joined;
+};
+
+static bool find_merge(const struct tokenizer *t, const struct described_merge *listed, size_t place,
+                       struct merging *last, struct merge *merge, struct error *error) {
     const char *const *texts = listed->texts;
     const size_t *sizes = listed->sizes;
+    struct buffer *joined = &last->joined;
     joined->size = 0;
     if (!buffer_append(joined, texts[0], sizes[0], error) ||
         !buffer_append(joined, texts[1], sizes[1], error))
         return false;
-    return (vocab_find(&t->vocab, texts[0], sizes[0], &merge->left) &&
-            vocab_find(&t->vocab, texts[1], sizes[1], &merge->right) &&
-            vocab_find_near(&t->vocab, before, joined->data, joined->size, &merge->result)) ||
-           fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary", t->name,
-                (size_t)merge->rank, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
+    if (!vocab_find(&t->vocab, texts[0], sizes[0], &merge->left) ||
+        !vocab_find(&t->vocab, texts[1], sizes[1], &merge->right) ||
+        !vocab_find_near(&t->vocab, last->result, joined->data, joined->size, &merge->result))
+        return fail(error, "%s: the merge %zu, '%.*s' with '%.*s', has a token outside the vocabulary",
+                    t->name, place, (int)sizes[0], texts[0], (int)sizes[1], texts[1]);
+    last->result = merge->result;
+    last->rank = merge->rank = listed->level ? last->rank : (uint32_t)place;
+    return true;
 }
 
 static bool add_block(struct tokenizer *t, const struct described_merge *listed, size_t first, size_t count,
-                      uint32_t *before, struct buffer *joined, struct error *error) {
+                      struct merging *last, struct error *error) {
     struct merge merges[BLOCK];
     for (size_t i = 0; i < count; i++)
         for (size_t side = 0; side < 2; side++)
             vocab_expect(&t->vocab, listed[i].texts[side], listed[i].sizes[side]);
     for (size_t i = 0; i < count; i++) {
-        merges[i].rank = (uint32_t)(first + i);
-        if (!find_merge(t, &listed[i], &merges[i], *before, joined, error))
+        if (!find_merge(t, &listed[i], first + i, last, &merges[i], error))
             return false;
-        *before = merges[i].result;
         bpe_expect_merge(&t->bpe, merges[i].left, merges[i].right);
     }
     for (size_t i = 0; i < count; i++)
@@ -138,14 +147,26 @@ static bool add_block(struct tokenizer *t, const struct described_merge *listed,
 }
 
 static bool add_merges(struct tokenizer *t, const struct description *d, struct error *error) {
-    struct buffer joined = {0};
-    uint32_t before = 0;
+    struct merging last = {0};
     size_t count = d->n_merges;
     bool good = true;
     for (size_t i = 0; i < count && good; i += BLOCK)
-        good = add_block(t, d->merges + i, i, block_of(count, i), &before, &joined, error);
-    buffer_free(&joined);
+        good = add_block(t, d->merges + i, i, block_of(count, i), &last, error);
+    buffer_free(&last.joined);
     return good;
+}
+
+static bool find_kept(struct tokenizer *t, const struct description *d, struct error *error) {
+    size_t count = 0;
+    for (size_t i = 0; i < d->n_tokens; i++)
+        count += d->tokens[i].kept;
+    struct added_token *kept = ARENA_NEW(&t->arena, struct added_token, count + 1, error);
+    count = 0;
+    for (size_t i = 0; kept && i < d->n_tokens; i++)
+        if (d->tokens[i].kept)
+            kept[count++] = (struct added_token){
+                .text = d->tokens[i].text, .size = d->tokens[i].size, .id = (uint32_t)d->tokens[i].id};
+    return kept && matcher_init(&t->kept, t->name, kept, count, false, &t->arena, error);
 }
 
 /* Where ByteLevel is the last pre-tokenizer, words stay bytes and BPE does the spelling. */
@@ -155,9 +176,9 @@ static bool make_model(struct tokenizer *t, const struct description *d, struct 
     t->kind = d->kind;
     if (!pretokenizer_init(&t->pretokenizer, t->name, d->pretokenizers, n - spelled, error))
         return false;
-    return d->kind == MODEL_BPE
-               ? bpe_init(&t->bpe, &t->vocab, d, spelled, &t->arena, error) && add_merges(t, d, error)
-               : unigram_init(&t->unigram, &t->vocab, d, &t->arena, error);
+    return d->kind == MODEL_BPE ? bpe_init(&t->bpe, &t->vocab, &t->kept, d, spelled, &t->arena, error) &&
+                                      add_merges(t, d, error)
+                                : unigram_init(&t->unigram, &t->vocab, d, &t->arena, error);
 }
 
 static bool keep_normalized(struct tokenizer *t, struct added_token *token, struct error *error) {
@@ -235,8 +256,9 @@ static bool build(struct tokenizer *t, const struct description *d, uint64_t voc
     t->n_suffix = d->n_suffix;
     return decoder_check(d, &t->vocab.spelled, error) && measure(d, &extent, error) &&
            vocab_init(&t->vocab, extent.size, extent.count, extent.text_bytes, &t->arena, error) &&
-           add_tokens(t, d, error) && make_model(t, d, error) &&
-           normalizer_init(&t->normalizer, t->name, d->normalizers, d->n_normalizers, &t->arena, error) &&
+           add_tokens(t, d, error) && find_kept(t, d, error) && make_model(t, d, error) &&
+           normalizer_init(&t->normalizer, t->name, d->normalizers, d->n_normalizers, &t->kept, &t->arena,
+                           error) &&
            add_added_tokens(t, d, error) &&
            (t->vocab.spelled || decoder_apply(&t->decoder, &t->vocab, d, &t->arena, error)) &&
            keep_affix(t, d->prefix, d->n_prefix, t->prefix, error) &&

@@ -1,5 +1,6 @@
 #include "infer/tokenizer/tokenizer_json.h"
 
+#include <math.h>
 #include <string.h>
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -452,8 +453,18 @@ static bool read_bpe(struct reader *r, const json_t *model, const struct lists *
            read_flag(r, model, "ignore_merges", false, &r->to->ignore_merges);
 }
 
+#define UNKNOWN_PENALTY 10.0 /* below the worst score */
+
+static double unknown_score(const struct description *d) {
+    double least = INFINITY;
+    for (size_t i = 0; i < d->n_tokens; i++)
+        least = d->tokens[i].score < least ? d->tokens[i].score : least;
+    return least - UNKNOWN_PENALTY;
+}
+
 static bool read_unigram(struct reader *r, const json_t *model, const struct lists *lists) {
     uint64_t id;
+    r->to->unknown_score = unknown_score(r->to);
     if (is_absent(json_object_get(model, "unk_id")))
         return true;
     if (!read_count(r, model, "unk_id", &id))

@@ -2,11 +2,9 @@
 
 #include "infer/utf8.h"
 
-#include <math.h>
 #include <string.h>
 
 #define NOWHERE UINT32_MAX
-#define UNKNOWN_PENALTY 10.0 /* below the worst score; SentencePiece's and Hugging Face's */
 
 /* ---- The trie ---- */
 
@@ -60,20 +58,22 @@ static bool add_text(struct unigram *u, const char *text, size_t size, uint32_t 
 
 bool unigram_init(struct unigram *u, const struct vocab *vocab, const struct description *d,
                   struct arena *arena, struct error *error) {
-    *u = (struct unigram){
-        .name = vocab->name, .vocab = vocab, .byte_fallback = d->byte_fallback, .n_nodes = 1};
-    double least = INFINITY;
+    *u = (struct unigram){.name = vocab->name,
+                          .vocab = vocab,
+                          .unknown_score = d->unknown_score,
+                          .single_precision = d->single_precision,
+                          .byte_fallback = d->byte_fallback,
+                          .n_nodes = 1};
+    u->longest = vocab->longest_text;
     u->scores = ARENA_NEW(arena, double, vocab->size, error);
     if (!u->scores || !resize(u, 1024, error))
         return false;
     for (size_t i = 0; i < d->n_tokens; i++) {
         const struct described_token *token = &d->tokens[i];
         u->scores[token->id] = token->score;
-        least = token->score < least ? token->score : least;
-        if (!add_text(u, token->text, token->size, (uint32_t)token->id, error))
+        if (!token->apart && !add_text(u, token->text, token->size, (uint32_t)token->id, error))
             return false;
     }
-    u->unknown_score = least - UNKNOWN_PENALTY;
     vocab_find_bytes(vocab, u->byte_tokens);
     u->byte_fallback = u->byte_fallback && vocab_has_bytes(u->byte_tokens);
     u->unknown = vocab_find_own(vocab, d->unknown.text, d->unknown.size);
@@ -93,7 +93,8 @@ struct node {
     uint32_t token;
 };
 
-static void offer(struct node *node, double score, size_t begin, uint32_t token) {
+static void offer(const struct unigram *u, struct node *node, double score, size_t begin, uint32_t token) {
+    score = u->single_precision ? (double)(float)score : score;
     if (node->begin == NOWHERE || score > node->score)
         *node = (struct node){score, (uint32_t)begin, token};
 }
@@ -109,12 +110,23 @@ static bool offer_tokens(const struct unigram *u, struct node *nodes, const char
             break;
         end++;
         if (edge->token != NO_TOKEN) {
-            offer(&nodes[end], u->scores[edge->token] + nodes[begin].score, begin, edge->token);
+            offer(u, &nodes[end], u->scores[edge->token] + nodes[begin].score, begin, edge->token);
             single = single || end - begin == character;
         }
         parent = edge->child;
     }
     return single;
+}
+
+/* As SentencePiece's library keeps its floats' digits: sums beyond a place count from there once they are
+ * below this. */
+#define LEAST_SUM (-100000.0)
+
+static void count_from(const struct unigram *u, struct node *nodes, size_t begin, size_t size) {
+    size_t end = size - begin < u->longest ? size : begin + u->longest;
+    double base = nodes[begin].score;
+    for (size_t i = begin; i <= end; i++)
+        nodes[i].score = (double)(float)(nodes[i].score - base);
 }
 
 static bool find_best(const struct unigram *u, struct node *nodes, const char *text, size_t size,
@@ -124,12 +136,14 @@ static bool find_best(const struct unigram *u, struct node *nodes, const char *t
     for (size_t begin = 0, length; begin < size; begin += length) {
         uint32_t code;
         length = utf8_next(text + begin, &code);
+        if (u->single_precision && nodes[begin].score < LEAST_SUM)
+            count_from(u, nodes, begin, size);
         if (offer_tokens(u, nodes, text, size, begin, length))
             continue;
-        if (u->unknown == NO_TOKEN)
+        if (u->unknown == NO_TOKEN && !u->byte_fallback)
             return fail(error, "%s: there is no token for U+%04X, nor one for what is unknown", u->name,
                         code);
-        offer(&nodes[begin + length], u->unknown_score + nodes[begin].score, begin, u->unknown);
+        offer(u, &nodes[begin + length], u->unknown_score + nodes[begin].score, begin, u->unknown);
     }
     return true;
 }
@@ -149,7 +163,7 @@ static uint32_t reverse(struct node *nodes, size_t size) {
 /* A row of what is unknown may, put together, be a token after all. */
 static bool push_unknown(const struct unigram *u, const char *text, size_t size, struct tokens *to,
                          struct error *error) {
-    uint32_t token = vocab_find_own(u->vocab, text, size);
+    uint32_t token = vocab_find_open(u->vocab, text, size);
     if (token != NO_TOKEN || !u->byte_fallback)
         return tokens_push(to, token != NO_TOKEN ? token : u->unknown, error);
     for (size_t i = 0; i < size; i++)

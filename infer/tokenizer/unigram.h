@@ -12,7 +12,9 @@ struct unigram {
     const struct vocab *vocab;
     double *scores; /* by id */
     double unknown_score;
-    uint32_t unknown; /* NO_TOKEN: what has no token is an error */
+    bool single_precision; /* sums of scores are rounded to floats */
+    size_t longest; /* token, in bytes */
+    uint32_t unknown; /* NO_TOKEN: what has no token is an error, but for byte_fallback */
     bool byte_fallback;
     uint32_t byte_tokens[256];
     struct buffer edges; /* a byte trie: a hash table by parent and byte */

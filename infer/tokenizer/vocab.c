@@ -122,6 +122,11 @@ uint32_t vocab_find_own(const struct vocab *vocab, const char *text, size_t size
     return text && vocab_find(vocab, text, size, &id) && !vocab->tokens[id].added ? id : NO_TOKEN;
 }
 
+uint32_t vocab_find_open(const struct vocab *vocab, const char *text, size_t size) {
+    uint32_t id = vocab_find_own(vocab, text, size);
+    return id != NO_TOKEN && vocab->tokens[id].apart ? NO_TOKEN : id;
+}
+
 void vocab_find_bytes(const struct vocab *vocab, uint32_t tokens[256]) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char text[8];

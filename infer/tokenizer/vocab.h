@@ -13,6 +13,7 @@ struct token {
     const char *text, *bytes; /* text ends with a NUL; it is NULL where the id is not in use */
     uint32_t text_size, bytes_size;
     bool added; /* not of the model's own vocabulary: merges know nothing of it */
+    bool apart; /* of it, but no text becomes it */
     bool special;
 };
 
@@ -47,6 +48,9 @@ bool vocab_find(const struct vocab *vocab, const char *text, size_t size, uint32
 
 /* The token of the model's own vocabulary, or NO_TOKEN. */
 uint32_t vocab_find_own(const struct vocab *vocab, const char *text, size_t size);
+
+/* The same, but for those that are apart. */
+uint32_t vocab_find_open(const struct vocab *vocab, const char *text, size_t size);
 
 /* The tokens <0x00> to <0xFF>, NO_TOKEN where there is none, and whether all are there. */
 void vocab_find_bytes(const struct vocab *vocab, uint32_t tokens[256]);

@@ -149,7 +149,7 @@ says "duplicate"
 
 fresh
 rm "$folder/tokenizer.json"
-wrong "$weights: comes without tokenizer.json"
+wrong "$weights: comes with neither tokenizer.json nor tokenizer.model"
 fresh
 head -c 5000 $pocket/tokenizer.json > "$folder/tokenizer.json"
 wrong "$folder"

@@ -52,6 +52,19 @@ expect 0 convert --dtype bf16 $pocket "$work/bf16.qm"
 expect 0 verify --source $pocket "$work/bf16.qm"
 prints "ok, 38 tensors, 3.67 M weights, bf16, 16.00 bits per weight"
 
+# The tokenizer.model counts where there is no tokenizer.json, and only there.
+mkdir "$work/pieces"
+cp $pocket/model.safetensors $pocket/*.json "$work/pieces"
+cp tests/golden/tokenizer_model/llama.model "$work/pieces/tokenizer.model"
+expect 0 convert --force "$work/pieces" "$work/b.qm"
+same "$work/a.qm" "$work/b.qm"
+rm "$work/pieces/tokenizer.json"
+expect 0 convert --force "$work/pieces" "$work/b.qm"
+expect 0 verify --source "$work/pieces" "$work/b.qm"
+prints ", 21 reference strings"
+prints "4 files as recorded, 38 of 38 tensors exact"
+expect 0 run -q "$work/b.qm" -p "Once upon a time" -n 5
+
 # Back to a checkpoint: a folder, or a file with the others beside it. What was read is written byte for byte, and makes
 # the same .qm file again.
 expect 0 convert "$work/a.qm" "$work/back"

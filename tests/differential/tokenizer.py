@@ -278,9 +278,8 @@ CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_
           "torch_dtype": "float16", "bos_token_id": 0, "eos_token_id": 0}
 
 
-def write_model(folder, tokenizer_json):
-    """A checkpoint of the least size, to carry the tokenizer."""
-    vocab = len(tokenizer_json["model"]["vocab"]) + len(tokenizer_json["added_tokens"])
+def write_checkpoint(folder, vocab):
+    """One of the least size, to carry a tokenizer."""
     layer = "model.layers.0."
     shapes = {"model.embed_tokens.weight": [vocab, 32], "model.norm.weight": [32], layer + "input_layernorm.weight": [32],
               layer + "post_attention_layernorm.weight": [32]}
@@ -295,6 +294,10 @@ def write_model(folder, tokenizer_json):
     text += b" " * (-len(text) % 8)
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(offset))
     (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": vocab}))
+
+
+def write_model(folder, tokenizer_json):
+    write_checkpoint(folder, len(tokenizer_json["model"]["vocab"]) + len(tokenizer_json["added_tokens"]))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json, ensure_ascii=False))
 
 
