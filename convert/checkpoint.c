@@ -242,15 +242,6 @@ static bool write_files(struct plan *plan, struct files *files, const char *weig
     return good;
 }
 
-static uint64_t weights_of(const struct export *export) {
-    uint64_t total = 0, n_rows, n_cols;
-    for (size_t i = 0; i < export->n_tensors; i++) {
-        tensor_rows_cols(&export->tensors[i], &n_rows, &n_cols);
-        total += n_rows * n_cols;
-    }
-    return total;
-}
-
 static bool make_plan(struct plan *plan, const struct request *request) {
     return find_dtype(request->dtype, &plan->dtype, plan->error) &&
            find_family(plan->export.import, &plan->family, &plan->arena, plan->error) && plan_tensors(plan);
@@ -269,7 +260,7 @@ static bool write_all(const struct request *request, struct import *import, cons
                 (!folder || folder_keep(&files.folder, error));
     folder_abandon(&files.folder);
     if (good && !request->common.quiet)
-        report_written(out, weights_of(&plan.export), plan.export.to.data_size, started);
+        report_written(out, export_weights(&plan.export), plan.export.to.data_size, started);
     arena_free(&plan.arena);
     return good;
 }

@@ -20,6 +20,7 @@ struct piece {
 struct room {
     float *values;
     void *stored; /* as the input has them */
+    void *panels; /* on their way to rows of blocks */
     uint8_t *rows, *turned; /* as the output has them, and transposed */
 };
 
@@ -72,38 +73,59 @@ static void add_to_all(struct matrix *rows, float add, float *values) {
     rows->data = (const uint8_t *)values;
 }
 
-static bool read_rows(const struct job *job, const struct piece *piece, const struct room *room,
-                      struct matrix *rows, struct error *error) {
+static bool read_rows(const struct job *job, const struct piece *piece, const struct type *type,
+                      const struct room *room, struct matrix *rows, struct error *error) {
     const struct strip *strip = piece->strip;
-    bool vector = is_vector(job, strip);
-    return import_read_for_encoder(
-        job->export->import, strip->source, vector ? 0 : strip->first + piece->begin,
-        vector ? 1 : piece->end - piece->begin, room->values, room->stored, rows, error);
+    const struct import *import = job->export->import;
+    uint64_t row = is_vector(job, strip) ? 0 : strip->first + piece->begin;
+    uint64_t n = is_vector(job, strip) ? 1 : piece->end - piece->begin;
+    if (source_of(job, strip)->type == type)
+        return import_read_stored(import, strip->source, row, n, room->stored, rows, error);
+    return import_read_for_encoder(import, strip->source, row, n, room->values, room->stored, rows, error);
 }
 
-/* In the room, one way or another; NULL on failure. */
-static const uint8_t *make_rows(const struct job *job, const struct piece *piece, const struct room *room,
-                                struct error *error) {
-    const struct tensor *target = target_of(job, piece->strip);
+/* In `type`: as they were read where they are of it, else at `to`. NULL on failure. */
+static const void *encode_rows(const struct job *job, const struct piece *piece, const struct type *type,
+                               const struct room *room, void *to, struct error *error) {
     struct matrix rows;
     struct unfit unfit;
-    if (!read_rows(job, piece, room, &rows, error))
+    if (!read_rows(job, piece, type, room, &rows, error))
         return NULL;
     if (piece->strip->add != 0)
         add_to_all(&rows, piece->strip->add, room->values);
-    if (rows.type == target->type)
+    if (rows.type == type)
         return rows.data;
-    if (type_encode(target->type)(&rows, NULL, room->rows, &unfit))
-        return room->rows;
+    if (type_encode(type)(&rows, NULL, to, &unfit))
+        return to;
     fail(error, "%s: tensor '%s' has a value of %g, which does not fit %s",
-         import_file_of(job->export->import, piece->strip->source), target->name, (double)unfit.value,
-         target->type->name);
+         import_file_of(job->export->import, piece->strip->source), target_of(job, piece->strip)->name,
+         (double)unfit.value, type->name);
     return NULL;
+}
+
+/* Somewhere in the room; NULL on failure. */
+static const uint8_t *make_rows(const struct job *job, const struct piece *piece, const struct room *room,
+                                struct error *error) {
+    const struct type *type = target_of(job, piece->strip)->type;
+    if (!type->restore || type == source_of(job, piece->strip)->type)
+        return encode_rows(job, piece, type, room, room->rows, error);
+    const void *panels = encode_rows(job, piece, type->native, room, room->panels, error);
+    if (!panels)
+        return NULL;
+    type->restore(panels, (size_t)(piece->end - piece->begin), (size_t)cols_of(job, piece->strip),
+                  room->rows);
+    return room->rows;
 }
 
 /* ---- Their places ---- */
 
-static uint64_t place_of(const struct strip *strip, uint64_t row) {
+static uint64_t paired(uint64_t row, uint64_t head_dim) {
+    uint64_t i = row % head_dim, half = head_dim / 2;
+    return row - i + (i < half ? 2 * i : 2 * (i - half) + 1);
+}
+
+static uint64_t place_of(const struct strip *strip, uint64_t r) {
+    uint64_t row = strip->head_dim ? paired(r, strip->head_dim) : r;
     return row / strip->take * strip->stride + strip->offset + row % strip->take;
 }
 
@@ -187,7 +209,8 @@ static bool reserve_room(struct room *room, uint64_t values, uint64_t stored, ui
                          struct arena *arena, struct error *error) {
     room->values = ARENA_NEW(arena, float, values, error);
     room->stored = room->values ? arena_alloc(arena, 1, stored, error) : NULL;
-    room->rows = room->stored ? arena_alloc(arena, values, sizeof(float), error) : NULL;
+    room->panels = room->stored ? arena_alloc(arena, values, sizeof(float), error) : NULL;
+    room->rows = room->panels ? arena_alloc(arena, values, sizeof(float), error) : NULL;
     room->turned = room->rows ? arena_alloc(arena, turned, sizeof(float), error) : NULL;
     return room->turned;
 }
@@ -197,7 +220,7 @@ static bool reserve(struct job *job, unsigned n_threads, struct error *error) {
     for (size_t i = 0; i < job->export->n_strips; i++) {
         const struct strip *strip = &job->export->strips[i];
         uint64_t n_cols = cols_of(job, strip), n_rows = rows_in_piece(job, strip);
-        values = most(values, n_rows * n_cols);
+        values = most(values, (n_rows + PANEL_ROWS) * n_cols); /* panels are whole */
         stored = most(stored, bytes_of(source_of(job, strip)->type, n_rows, n_cols));
         turned = most(turned, strip->transposed ? n_rows * n_cols : 1);
     }
@@ -221,4 +244,13 @@ bool export_rows(struct export *export, struct pool *pool, const char *title, bo
     progress_done();
     arena_free(&job.arena);
     return good;
+}
+
+uint64_t export_weights(const struct export *export) {
+    uint64_t total = 0, n_rows, n_cols;
+    for (size_t i = 0; i < export->n_tensors; i++) {
+        tensor_rows_cols(&export->tensors[i], &n_rows, &n_cols);
+        total += n_rows * n_cols;
+    }
+    return total;
 }

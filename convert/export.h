@@ -15,22 +15,28 @@ struct strip {
      * r.
      */
     uint64_t take, stride, offset;
+    uint64_t head_dim; /* not 0: rotary pairs (i, i + head_dim / 2) of each head become (2i, 2i + 1) first */
     bool transposed;
     float add; /* to each number */
 };
 
 struct export {
     struct import *import;
-    struct tensor *tensors; /* of plain types, placed by tensor_output_place */
+    /* Placed by tensor_output_place. Of plain types, or such as ours can be restored to (types/type.h). */
+    struct tensor *tensors;
     size_t n_tensors;
     struct strip *strips;
     size_t n_strips;
     struct tensor_output to; /* created */
 };
 
-/* Writes the rows of all strips; those of the tensor's own type as they are. `title` is the progress bar's.
+/* Writes the rows of all strips; those stored as the tensor's type, or as what stands for it, as they are.
+ * `title` is the progress bar's.
  */
 bool export_rows(struct export *export, struct pool *pool, const char *title, bool quiet,
                  struct error *error);
+
+/* How many weights the tensors have. */
+uint64_t export_weights(const struct export *export);
 
 #endif

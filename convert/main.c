@@ -18,7 +18,7 @@ static void describe(const struct model_config *c) {
 static bool convert(const struct request *request, const char *in, const char *out, struct error *error) {
     struct import import;
     const struct target *target = find_target(out, error);
-    if (!target || !import_open(&import, in, error))
+    if (!target || !check_options(request, target, error) || !import_open(&import, in, error))
         return false;
     if (request->common.verbose)
         describe(&import.config);
@@ -34,6 +34,8 @@ int main(int argc, char **argv) {
     const struct option options[] = {
         {"dtype", OPTION_TEXT, &request.dtype, "TYPE",
          "store all tensors as f32, f16 or bf16; without it each keeps its type"},
+        {"as", OPTION_TEXT, &request.as, "TYPE",
+         "of a .gguf: matrices as F32, F16, BF16, Q8_0 or Q4_0; without it each keeps its type"},
         {0},
     };
     const struct command command = {
@@ -43,7 +45,8 @@ int main(int argc, char **argv) {
         "IN is a Hugging Face folder, a .safetensors file with config.json and its tokenizer\n"
         "beside it, the .safetensors.index.json of one in shards, a .gguf file (the first of\n"
         "its shards), or a .qm file.\n"
-        "OUT is a .qm file, a .safetensors file, beside which those go too, or a folder for them.",
+        "OUT is a .qm or a .gguf file, a .safetensors file, beside which those files go too, or a\n"
+        "folder for them.",
         options,
         2,
         2};

@@ -6,10 +6,10 @@
 #include <string.h>
 
 static const struct target targets[] = {
-    {".qm", write_qm}, {".safetensors", write_safetensors}, {"", write_folder}};
+    {".qm", write_qm}, {".gguf", write_gguf}, {".safetensors", write_safetensors}, {"", write_folder}};
 
 /* A name that looks like a single file's of a format that is not written so. */
-static const char *const other_endings[] = {".gguf", ".bin", ".pt", ".pth", ".json"};
+static const char *const other_endings[] = {".bin", ".pt", ".pth", ".json"};
 
 static bool ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), size = strlen(ending);
@@ -22,10 +22,21 @@ const struct target *find_target(const char *out, struct error *error) {
         target++;
     for (size_t i = 0; !*target->ending && i < sizeof other_endings / sizeof *other_endings; i++)
         if (ends_in(out, other_endings[i])) {
-            fail(error, "%s: .qm, .safetensors and folders can be written, not %s", out, other_endings[i]);
+            fail(error, "%s: .qm, .gguf, .safetensors and folders can be written, not %s", out,
+                 other_endings[i]);
             return NULL;
         }
     return target;
+}
+
+bool check_options(const struct request *request, const struct target *target, struct error *error) {
+    bool gguf = target->write == write_gguf;
+    if (request->as && !gguf)
+        return fail(error,
+                    "--as %s: is for .gguf; --dtype is for other outputs, and quantize makes smaller ones",
+                    request->as);
+    return !gguf || !strcmp(request->dtype, "keep") ||
+           fail(error, "--dtype %s: for .gguf, say --as F16 and the like", request->dtype);
 }
 
 bool find_dtype(const char *name, const struct type **type, struct error *error) {

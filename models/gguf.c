@@ -1,6 +1,6 @@
 #include "models/gguf.h"
 
-#include "models/family.h"
+#include "models/gguf_tables.h"
 #include "types/gguf.h"
 
 #include <inttypes.h>
@@ -9,52 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Architectures ---- */
-
-/* Traits that no key and no tensor tells. */
-static const struct architecture {
-    const char *name; /* general.architecture, and our family */
-    const char *with_experts, *with_window; /* the family of those that have them, where it is another (whose
-                                               layers with the window scale no positions) */
-    bool paired; /* see gguf_read_config */
-    bool scales_by_width; /* the embedding, by sqrt(dim) */
-    bool divides_logits; /* by logit_scale, in place of multiplying */
-    uint64_t wide_layers; /* with so many layers, scores are scaled for dim / n_heads */
-    uint64_t window_period; /* every such layer sees all, the others the window */
-    struct model_config traits;
-} architectures[] = {
-    {.name = "llama", .with_experts = "mixtral", .paired = true, .traits = {.norm_expert_weights = true}},
-    {.name = "granite", .paired = true, .divides_logits = true},
-    {.name = "smollm3", .paired = true, .traits = {.rope_layers = {"1110"}}},
-    {.name = "qwen2"},
-    {.name = "qwen3"},
-    {.name = "qwen2moe"},
-    {.name = "qwen3moe", .traits = {.norm_expert_weights = true}},
-    {.name = "olmo2", .with_window = "olmo3", .window_period = 4},
-    {.name = "olmoe"},
-    {.name = "phi3"},
-    {.name = "gemma", .scales_by_width = true, .traits = {.activation = ACT_GELU_TANH}},
-    {.name = "gemma2",
-     .scales_by_width = true,
-     .wide_layers = 46, /* 27B */
-     .window_period = 2,
-     .traits = {.activation = ACT_GELU_TANH, .window = 4096}},
-    {.name = "gemma3",
-     .scales_by_width = true,
-     .wide_layers = 62, /* 27B */
-     .window_period = 6,
-     .traits = {.activation = ACT_GELU_TANH, .rope_theta = 1e6, .rope_local_theta = 1e4}},
-    {.name = "stablelm"},
-    {.name = "starcoder2", .traits = {.activation = ACT_GELU_TANH}},
-    {.name = "gpt2", .traits = {.activation = ACT_GELU_TANH, .rope_layers = {"0"}}},
-    {.name = "gptneox", .traits = {.activation = ACT_GELU}},
-    {.name = "falcon", .traits = {.activation = ACT_GELU, .parallel_residual = true}},
-};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Architectures ---- */
 
 struct reading {
     const struct container *container;
-    const struct architecture *architecture;
+    const struct gguf_architecture *architecture;
     struct model_config *config;
     struct error *error;
 };
@@ -62,8 +23,8 @@ struct reading {
 static bool unknown_architecture(const struct reading *r, const char *name) {
     char known[512] = "";
     size_t used = 0;
-    for (size_t i = 0; i < COUNT(architectures); i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, i ? ", %s" : "%s", architectures[i].name);
+    for (const struct gguf_architecture *a = gguf_architectures; a->name; a++)
+        used += (size_t)snprintf(known + used, sizeof known - used, used ? ", %s" : "%s", a->name);
     return fail(r->error, "%s: the architecture '%.60s' is not known here; known are %s", r->container->path,
                 name, known);
 }
@@ -71,67 +32,15 @@ static bool unknown_architecture(const struct reading *r, const char *name) {
 static bool find_architecture(struct reading *r) {
     struct arena arena = {0};
     const char *name = gguf_text_of(r->container, "general.architecture", &arena, r->error);
-    for (size_t i = 0; name && i < COUNT(architectures); i++)
-        if (!strcmp(architectures[i].name, name))
-            r->architecture = &architectures[i];
+    for (const struct gguf_architecture *a = gguf_architectures; name && a->name; a++)
+        if (!strcmp(a->name, name))
+            r->architecture = a;
     bool found = r->architecture != NULL || unknown_architecture(r, name ? name : "");
     arena_free(&arena);
     return found;
 }
 
-/* ---- Keys: all begin with the architecture's name and a dot ---- */
-
-#define FIELD(name) offsetof(struct model_config, name)
-#define NO_FIELD SIZE_MAX
-
-/* Those that set a field, or are looked at by name below, or change nothing. */
-static const struct key {
-    const char *name;
-    size_t field;
-    enum key_kind kind; /* KEY_UINT, KEY_REAL or KEY_BOOL */
-    bool required;
-} keys[] = {
-    {"block_count", FIELD(n_layers), KEY_UINT, true},
-    {"embedding_length", FIELD(dim), KEY_UINT, true},
-    {"feed_forward_length", FIELD(ffn_dim), KEY_UINT, true},
-    {"attention.head_count", FIELD(n_heads), KEY_UINT, true},
-    {"attention.head_count_kv", FIELD(n_kv_heads), KEY_UINT, false},
-    {"attention.key_length", FIELD(head_dim), KEY_UINT, false},
-    {"attention.value_length", NO_FIELD, KEY_UINT, false},
-    {"context_length", FIELD(context), KEY_UINT, true},
-    {"attention.layer_norm_rms_epsilon", FIELD(norm_eps), KEY_REAL, false},
-    {"attention.layer_norm_epsilon", FIELD(norm_eps), KEY_REAL, false},
-    {"attention.scale", FIELD(attention_scale), KEY_REAL, false},
-    {"attention.sliding_window", FIELD(window), KEY_UINT, false},
-    {"attention.sliding_window_pattern", NO_FIELD, KEY_UINT, false},
-    {"attention.causal", NO_FIELD, KEY_BOOL, false},
-    {"attn_logit_softcapping", FIELD(attention_softcap), KEY_REAL, false},
-    {"final_logit_softcapping", FIELD(logit_softcap), KEY_REAL, false},
-    {"embedding_scale", FIELD(embedding_scale), KEY_REAL, false},
-    {"residual_scale", FIELD(residual_scale), KEY_REAL, false},
-    {"logit_scale", FIELD(logit_scale), KEY_REAL, false},
-    {"rope.freq_base", FIELD(rope_theta), KEY_REAL, false},
-    {"rope.freq_base_swa", FIELD(rope_local_theta), KEY_REAL, false},
-    {"rope.dimension_count", FIELD(rope_dim), KEY_UINT, false},
-    {"rope.scaling.type", NO_FIELD, KEY_UINT, false},
-    {"rope.scaling.factor", FIELD(rope_factor), KEY_REAL, false},
-    {"rope.scale_linear", FIELD(rope_factor), KEY_REAL, false},
-    {"rope.scaling.original_context_length", FIELD(rope_original_context), KEY_UINT, false},
-    {"rope.scaling.attn_factor", FIELD(rope_attention_factor), KEY_REAL, false},
-    {"rope.scaling.finetuned", NO_FIELD, KEY_BOOL, false},
-    {"rope.scaling.yarn_attn_factor", FIELD(rope_attention_factor), KEY_REAL, false},
-    {"rope.scaling.yarn_beta_fast", FIELD(rope_beta_fast), KEY_REAL, false},
-    {"rope.scaling.yarn_beta_slow", FIELD(rope_beta_slow), KEY_REAL, false},
-    {"expert_count", FIELD(n_experts), KEY_UINT, false},
-    {"expert_used_count", FIELD(n_experts_used), KEY_UINT, false},
-    {"expert_feed_forward_length", FIELD(expert_ffn_dim), KEY_UINT, false},
-    {"expert_shared_feed_forward_length", FIELD(shared_ffn_dim), KEY_UINT, false},
-    {"expert_weights_norm", FIELD(norm_expert_weights), KEY_BOOL, false},
-    {"expert_gating_func", NO_FIELD, KEY_UINT, false},
-    {"use_parallel_residual", NO_FIELD, KEY_BOOL, false},
-    {"tensor_data_layout", NO_FIELD, KEY_UINT, false},
-    {"vocab_size", NO_FIELD, KEY_UINT, false},
-};
+/* ---- Keys ---- */
 
 struct full_key {
     char text[MAX_NAME + 1];
@@ -158,10 +67,10 @@ static bool check_known(const struct reading *r) {
         const char *key = details->items[i].key;
         if (strncmp(key, r->architecture->name, prefix) || key[prefix] != '.')
             continue;
-        size_t known = 0;
-        while (known < COUNT(keys) && strcmp(keys[known].name, key + prefix + 1))
+        const struct gguf_key *known = gguf_keys;
+        while (known->name && strcmp(known->name, key + prefix + 1))
             known++;
-        if (known == COUNT(keys))
+        if (!known->name)
             return fail(r->error, "%s: %s is a key that this version does not know", r->container->path, key);
     }
     return true;
@@ -200,7 +109,7 @@ static bool set_real(const struct reading *r, const struct gguf_item *item, cons
     return true;
 }
 
-static bool set_field(const struct reading *r, const struct gguf_item *item, const struct key *key) {
+static bool set_field(const struct reading *r, const struct gguf_item *item, const struct gguf_key *key) {
     void *to = (char *)r->config + key->field;
     if (key->kind == KEY_REAL)
         return set_real(r, item, key->name, to);
@@ -208,19 +117,20 @@ static bool set_field(const struct reading *r, const struct gguf_item *item, con
                                  : gguf_flag(item, 0, to) || wrong_kind(r, key->name, "true or false");
 }
 
-static bool read_key(const struct reading *r, const struct key *key) {
+static bool read_key(const struct reading *r, const struct gguf_key *key) {
     const struct gguf_item *item = find(r, key->name);
     if (!item)
         return !key->required ||
                fail(r->error, "%s: %s is missing", r->container->path, full_key(r, key->name).text);
-    return key->field == NO_FIELD || (check_layers(r, item, key->name) && set_field(r, item, key) &&
-                                      config_check_number(r->config, key->field, full_key(r, key->name).text,
-                                                          r->container->path, r->error));
+    return key->field == GGUF_NO_FIELD ||
+           (check_layers(r, item, key->name) && set_field(r, item, key) &&
+            config_check_number(r->config, key->field, full_key(r, key->name).text, r->container->path,
+                                r->error));
 }
 
 static bool read_keys(const struct reading *r) {
-    for (size_t i = 0; i < COUNT(keys); i++)
-        if (!read_key(r, &keys[i]))
+    for (const struct gguf_key *key = gguf_keys; key->name; key++)
+        if (!read_key(r, key))
             return false;
     return true;
 }
@@ -335,7 +245,7 @@ static bool derive_window(const struct reading *r) {
 
 static void derive_scales(const struct reading *r) {
     struct model_config *c = r->config;
-    const struct architecture *a = r->architecture;
+    const struct gguf_architecture *a = r->architecture;
     if (a->scales_by_width)
         c->embedding_scale = sqrt((double)c->dim);
     if (a->divides_logits && c->logit_scale > 0)
@@ -392,20 +302,6 @@ static bool read_factors(const struct reading *r, const char *name, struct rope_
     return true;
 }
 
-/* What Llama 3.1 divides frequency i by (transformers' modeling_rope_utils, _compute_llama3_parameters). */
-static double llama3_factor(const struct model_config *c, uint64_t i, uint64_t count) {
-    double wavelength = 2 * 3.14159265358979323846 * pow(c->rope_theta, (double)i / (double)count);
-    double original = (double)c->rope_original_context;
-    double low = original / c->rope_low_freq_factor, high = original / c->rope_high_freq_factor;
-    if (wavelength < high)
-        return 1;
-    if (wavelength > low)
-        return c->rope_factor;
-    double smooth = (original / wavelength - c->rope_low_freq_factor) /
-                    (c->rope_high_freq_factor - c->rope_low_freq_factor);
-    return 1 / ((1 - smooth) / c->rope_factor + smooth);
-}
-
 /* Are these the factors of Llama 3? The numbers that they were made from are, but for the largest, the same
  * in all its versions. */
 static bool is_llama3(struct model_config *c, const struct rope_factors *factors) {
@@ -415,7 +311,7 @@ static bool is_llama3(struct model_config *c, const struct rope_factors *factors
     c->rope_high_freq_factor = 4;
     c->rope_original_context = 8192;
     for (uint64_t i = 0; i < factors->count; i++) {
-        double expected = llama3_factor(c, i, factors->count);
+        double expected = gguf_llama3_factor(c, i, factors->count);
         if (!(fabs(factors->values[i] - expected) <= 1e-4 * expected))
             return false;
     }
@@ -533,56 +429,23 @@ static bool is_there(const struct container *container, const char *pattern, uin
     return container_tensor(container, name) != NULL;
 }
 
-/* Roles that a tensor of another name holds, alone or behind others, in files that have `sign`. Where falcon
- * has two norms, that of attention is the second; where one, the first. */
-static const struct elsewhere {
-    enum role role;
-    enum part { ALL, Q, K, V, GATE, UP } part;
-    const char *name, *sign;
-} elsewhere[] = {
-    {ROLE_ATTN_Q, Q, "blk.{}.attn_qkv.weight", "blk.{}.attn_qkv.weight"},
-    {ROLE_ATTN_K, K, "blk.{}.attn_qkv.weight", "blk.{}.attn_qkv.weight"},
-    {ROLE_ATTN_V, V, "blk.{}.attn_qkv.weight", "blk.{}.attn_qkv.weight"},
-    {ROLE_ATTN_Q_BIAS, Q, "blk.{}.attn_qkv.bias", "blk.{}.attn_qkv.bias"},
-    {ROLE_ATTN_K_BIAS, K, "blk.{}.attn_qkv.bias", "blk.{}.attn_qkv.bias"},
-    {ROLE_ATTN_V_BIAS, V, "blk.{}.attn_qkv.bias", "blk.{}.attn_qkv.bias"},
-    {ROLE_FFN_GATE, GATE, "blk.{}.ffn_up.weight", NULL},
-    {ROLE_FFN_UP, UP, "blk.{}.ffn_up.weight", NULL},
-    {ROLE_ATTN_NORM, ALL, "blk.{}.attn_norm_2.weight", "blk.{}.attn_norm_2.weight"},
-    {ROLE_ATTN_NORM_BIAS, ALL, "blk.{}.attn_norm_2.bias", "blk.{}.attn_norm_2.weight"},
-    {ROLE_FFN_NORM, ALL, "blk.{}.attn_norm.weight", "blk.{}.attn_norm_2.weight"},
-    {ROLE_FFN_NORM_BIAS, ALL, "blk.{}.attn_norm.bias", "blk.{}.attn_norm_2.weight"},
+struct file {
+    const struct container *container;
+    const struct model_config *config;
 };
 
-static uint64_t rows_before(const struct model_config *c, const struct role_tensor *role, enum part part) {
-    const uint64_t q = c->n_heads * c->head_dim, k = c->n_kv_heads * c->head_dim;
-    return (uint64_t[]){[ALL] = 0, [Q] = 0, [K] = q, [V] = q + k, [GATE] = 0, [UP] = role->dims[0]}[part];
+static bool file_has(const void *context, enum gguf_layout layout, uint32_t layer) {
+    static const char *const signs[] = {
+        [GGUF_QKV] = "blk.{}.attn_qkv.weight",
+        [GGUF_QKV_BIAS] = "blk.{}.attn_qkv.bias",
+        [GGUF_NORMS_TURNED] = "blk.{}.attn_norm_2.weight",
+    };
+    const struct file *file = context;
+    return layout == GGUF_GATE_UP ? has_gated_up(file->container, file->config, layer)
+                                  : is_there(file->container, signs[layout], layer);
 }
 
-static uint64_t rows_of_all(const struct model_config *c, const struct role_tensor *role, enum part part) {
-    if (part == ALL)
-        return role->dims[0];
-    return part < GATE ? (c->n_heads + 2 * c->n_kv_heads) * c->head_dim : 2 * role->dims[0];
-}
-
-static bool applies(const struct elsewhere *e, const struct container *container,
-                    const struct model_config *config, const struct role_tensor *role) {
-    if (e->role != role->role)
-        return false;
-    return e->sign ? is_there(container, e->sign, role->layer) : has_gated_up(container, config, role->layer);
-}
-
-struct gguf_place gguf_place_of(const struct container *container, const struct model_config *config,
-                                const struct role_tensor *role) {
-    struct gguf_place place = {.n_rows = role->dims[0]};
-    memcpy(place.name, role->name, sizeof place.name);
-    for (size_t i = 0; i < COUNT(elsewhere); i++) {
-        const struct elsewhere *e = &elsewhere[i];
-        if (!applies(e, container, config, role))
-            continue;
-        layer_name(place.name, sizeof place.name, e->name, role->layer);
-        place.first_row = rows_before(config, role, e->part);
-        place.n_rows = rows_of_all(config, role, e->part);
-    }
-    return place;
+struct gguf_place gguf_find_place(const struct container *container, const struct model_config *config,
+                                  const struct role_tensor *role) {
+    return gguf_place_of(config, role, file_has, &(struct file){container, config});
 }

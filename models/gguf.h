@@ -1,9 +1,9 @@
 /* A GGUF file as a model: what its keys and tensors say in terms of struct model_config, and the blobs that a
  * .qm file made of it keeps. docs/gguf.md has the tables.
  *
- * An architecture is a line in gguf.c: its name, and what neither keys nor tensors tell. Everything else
- * follows from keys common to all and from which tensors there are. Keys of the architecture that are not
- * known here are refused: they may change results. */
+ * An architecture is a line in gguf_tables.c: its name, and what neither keys nor tensors tell. Everything
+ * else follows from keys common to all and from which tensors there are. Keys of the architecture that are
+ * not known here are refused: they may change results. */
 #ifndef MODELS_GGUF_H
 #define MODELS_GGUF_H
 
@@ -15,13 +15,10 @@
 bool gguf_read_config(const struct container *container, struct model_config *config, bool *paired,
                       struct error *error);
 
-/* The tensor that holds a role's, and where in it the role's rows begin: others may lie in it too. */
-struct gguf_place {
-    char name[64];
-    uint64_t first_row, n_rows; /* of all of it */
-};
-struct gguf_place gguf_place_of(const struct container *container, const struct model_config *config,
-                                const struct role_tensor *role);
+/* The tensor of the file that holds a role's, and where in it (models/gguf_tables.h). */
+struct gguf_place;
+struct gguf_place gguf_find_place(const struct container *container, const struct model_config *config,
+                                  const struct role_tensor *role);
 
 /* Tensors that the configuration was read from, NULL behind the last. */
 extern const char *const gguf_read_tensors[];

@@ -50,3 +50,24 @@ const struct gguf_pre *gguf_pre_find(const char *name) {
             return &known[i];
     return NULL;
 }
+
+static bool same_patterns(const char *const *a, const char *const *b) {
+    for (size_t i = 0; i < GGUF_MAX_SPLITS; i++)
+        if ((a[i] && b[i]) ? strcmp(a[i], b[i]) != 0 : a[i] != b[i])
+            return false;
+    return true;
+}
+
+static bool same_steps(const struct gguf_pre *a, const struct gguf_pre *b) {
+    return a->splits_digits == b->splits_digits && a->splits_words == b->splits_words &&
+           a->ignores_merges == b->ignores_merges && same_patterns(a->splits, b->splits) &&
+           same_patterns(a->spelled_splits, b->spelled_splits);
+}
+
+const char *gguf_pre_names(const struct gguf_pre *steps) {
+    const struct gguf_pre *best = NULL;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (same_steps(&known[i], steps) && (!best || best->composes != steps->composes))
+            best = &known[i];
+    return best ? best->names : NULL;
+}

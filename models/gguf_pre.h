@@ -21,4 +21,8 @@ struct gguf_pre {
 
 const struct gguf_pre *gguf_pre_find(const char *name); /* NULL if unknown */
 
+/* The names of the way that takes the same steps, NULL if there is none. llama.cpp composes nothing: where no
+ * other way is the same, one that differs in that alone is. */
+const char *gguf_pre_names(const struct gguf_pre *steps);
+
 #endif

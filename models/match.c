@@ -1,6 +1,7 @@
 #include "models/match.h"
 
 #include "models/gguf.h"
+#include "models/gguf_tables.h"
 #include "models/place.h"
 
 #include <inttypes.h>
@@ -180,7 +181,7 @@ static bool has_pairs(const struct matching *m, const struct role_tensor *role) 
 static bool match_gguf(struct matching *m, size_t i) {
     struct import *import = m->import;
     const struct role_tensor *role = &import->roles[i];
-    struct gguf_place place = gguf_place_of(&import->container, &import->config, role);
+    struct gguf_place place = gguf_find_place(&import->container, &import->config, role);
     struct shape shape = {.n_dims = role->n_dims};
     memcpy(shape.dims, role->dims, sizeof role->dims);
     shape.dims[0] = place.n_rows;

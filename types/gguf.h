@@ -22,6 +22,7 @@ struct gguf_type {
 };
 
 const struct gguf_type *gguf_type_find(uint32_t id); /* NULL if unknown */
+const struct gguf_type *gguf_type_named(const char *name); /* "Q8_0"; NULL if unknown */
 
 extern const struct gguf_type gguf_types[]; /* THE LIST, by rising id, in types/gguf/list.c */
 extern const size_t n_gguf_types;

@@ -96,8 +96,9 @@ typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t r
                          size_t col_end, size_t first, size_t count, float *sums);
 
 /* Puts rows of another format's blocks into panels of a type of ours, weight for weight. n_rows as for
- * encode_fn. */
+ * encode_fn. And back. */
 typedef void repack_fn(const void *rows, size_t n_rows, size_t n_cols, void *panels);
+typedef void restore_fn(const void *panels, size_t n_rows, size_t n_cols, void *rows);
 
 /* A way of doing the work that needs certain CPU features. NULL where it offers nothing: the next one is
  * asked. */
@@ -122,9 +123,10 @@ struct type {
                                        but perhaps multiply */
     size_t n_variants;
     /* Of a type of another format, which is only read (types/gguf.h): the one that stands for it in a .qm
-     * file, and, where that holds the same weights exactly, the way there. NULL of our own types. */
+     * file, and, where that holds the same weights exactly, the way there and back. NULL of our own types. */
     const struct type *native;
     repack_fn *repack;
+    restore_fn *restore;
 };
 
 extern const struct type *const types[]; /* THE LIST, in types.c, NULL behind the last */

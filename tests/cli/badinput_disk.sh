@@ -14,6 +14,9 @@ absent "$work/small/out.qm"
 refuses "No space left on device" convert $pocket "$work/small/out"
 absent "$work/small/out"
 
+refuses "No space left on device" convert $pocket "$work/small/out.gguf"
+absent "$work/small/out.gguf"
+
 # The old file stays whole.
 echo old > "$work/small/out.qm"
 refuses "No space left on device" convert --force $pocket "$work/small/out.qm"

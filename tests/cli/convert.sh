@@ -104,9 +104,32 @@ expect 0 convert --force "$work/a.qm" "$work/back"
 refuses "$work/nowhere/back: can't be created: No such file or directory" convert "$work/a.qm" "$work/nowhere/back"
 refuses "$work/a.qm/: can't be created: File exists" convert "$work/b.qm" "$work/a.qm/"
 
+# GGUF: each type as ggml's that holds the same, the same bytes for any number of threads; and back.
+for type in f16 q8 q4; do
+    expect 0 quantize -q --type $type --force "$work/a.qm" "$work/t.qm"
+    expect 0 convert -j1 "$work/t.qm" "$work/$type.gguf"
+    says "$work/$type.gguf: 3.67 M weights"
+    expect 0 convert -q -j7 --cpu=scalar --force "$work/t.qm" "$work/t.gguf"
+    same "$work/$type.gguf" "$work/t.gguf"
+    expect 0 convert -q --force "$work/$type.gguf" "$work/t2.qm"
+    expect 0 run "$work/t.qm" -q -p "Once upon a time" -n 20 --temp 0
+    mv "$work/stdout" "$work/said"
+    expect 0 run "$work/t2.qm" -q -p "Once upon a time" -n 20 --temp 0
+    same "$work/said" "$work/stdout"
+done
+expect 0 verify --list "$work/q4.gguf"
+prints "Q4_0"
+expect 0 convert --as Q4_0 $pocket "$work/as.gguf"
+says "4.52 bits per weight"
+refuses "$work/as.gguf: already exists; --force replaces it" convert $pocket "$work/as.gguf"
+refuses "--as q8: expected F32, F16, BF16, Q8_0 or Q4_0" convert --as q8 $pocket "$work/no.gguf"
+refuses "--as Q8_0: is for .gguf; --dtype is for other outputs, and quantize makes smaller ones" convert --as Q8_0 $pocket "$work/no.qm"
+refuses "--dtype f16: for .gguf, say --as F16 and the like" convert --dtype f16 $pocket "$work/no.gguf"
+absent "$work/no.gguf"
+
 # What it cannot do.
 refuses "--dtype q4: expected keep, f32, f16 or bf16" convert --dtype q4 $pocket "$work/no.qm"
-refuses "$work/no.gguf: .qm, .safetensors and folders can be written, not .gguf" convert $pocket "$work/no.gguf"
+refuses "$work/no.bin: .qm, .gguf, .safetensors and folders can be written, not .bin" convert $pocket "$work/no.bin"
 refuses "1 of at least 2 arguments given" convert $pocket
 refuses "one argument too many: 'c'" convert a b c
 absent "$work/no.qm"

@@ -24,6 +24,11 @@ bool write_qm(const struct request *request, struct import *import, const char *
     return false;
 }
 
+bool write_gguf(const struct request *request, struct import *import, const char *out, struct pool *threads,
+                struct error *error) {
+    return write_qm(request, import, out, threads, error);
+}
+
 static void import_golden(struct import *import, const char *name) {
     char path[8192];
     struct error error;
@@ -261,7 +266,7 @@ static void endings_say_what_is_written(void **state) {
     assert_true(find_target("a/b.safetensors", &error)->write == write_safetensors);
     assert_true(find_target("Llama-3.2-1B", &error)->write == write_folder);
     assert_null(find_target("a.bin", &error));
-    assert_string_equal(error.text, "a.bin: .qm, .safetensors and folders can be written, not .bin");
+    assert_string_equal(error.text, "a.bin: .qm, .gguf, .safetensors and folders can be written, not .bin");
 }
 
 /* However far it gets, nothing is left of a folder that could not be written. */

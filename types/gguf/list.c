@@ -1,5 +1,7 @@
 #include "types/gguf.h"
 
+#include <string.h>
+
 extern const struct type type_f32, type_f16, type_bf16;
 extern const struct type type_gguf_q4_0, type_gguf_q4_1, type_gguf_q5_0, type_gguf_q5_1, type_gguf_q8_0;
 extern const struct type type_gguf_q2_k, type_gguf_q3_k, type_gguf_q4_k, type_gguf_q5_k, type_gguf_q6_k;
@@ -46,6 +48,13 @@ const size_t n_gguf_types = sizeof gguf_types / sizeof *gguf_types;
 const struct gguf_type *gguf_type_find(uint32_t id) {
     for (size_t i = 0; i < n_gguf_types; i++)
         if (gguf_types[i].id == id)
+            return &gguf_types[i];
+    return NULL;
+}
+
+const struct gguf_type *gguf_type_named(const char *name) {
+    for (size_t i = 0; i < n_gguf_types; i++)
+        if (!strcmp(gguf_types[i].name, name))
             return &gguf_types[i];
     return NULL;
 }

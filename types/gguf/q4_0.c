@@ -30,4 +30,25 @@ static void repack(const void *rows, size_t n_rows, size_t n_cols, void *panels)
                 put_row(&to[b], r, row + r < n_rows ? &from[(row + r) * across + b] : &nothing);
 }
 
-GGUF_TYPE(q4_0, "Q4_0", "4.5 bits", BLOCK_COLS, 18, 0, 1, .native = &type_q4, .repack = repack);
+static uint8_t weight_at(const struct q4_block *from, size_t r, size_t col) {
+    uint8_t pair = from->chunks[col / 8][4 * r + col % 4];
+    return col & 4 ? pair >> 4 : pair & 15;
+}
+
+static void get_row(const struct q4_block *from, size_t r, struct gguf_q4_0 *to) {
+    to->scale = from->scales[r];
+    for (size_t col = 0; col < BLOCK_COLS / 2; col++)
+        to->pairs[col] = (uint8_t)(weight_at(from, r, col) | weight_at(from, r, col + BLOCK_COLS / 2) << 4);
+}
+
+static void restore(const void *panels, size_t n_rows, size_t n_cols, void *rows) {
+    const struct q4_block *from = panels;
+    struct gguf_q4_0 *to = rows;
+    size_t across = n_cols / BLOCK_COLS;
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t b = 0; b < across; b++)
+            get_row(&from[row / PANEL_ROWS * across + b], row % PANEL_ROWS, to++);
+}
+
+GGUF_TYPE(q4_0, "Q4_0", "4.5 bits", BLOCK_COLS, 18, 0, 1, .native = &type_q4, .repack = repack,
+          .restore = restore);

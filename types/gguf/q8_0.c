@@ -27,4 +27,20 @@ static void repack(const void *rows, size_t n_rows, size_t n_cols, void *panels)
                 put_row(&to[b], r, row + r < n_rows ? &from[(row + r) * across + b] : &nothing);
 }
 
-GGUF_TYPE(q8_0, "Q8_0", "8.5 bits", BLOCK_COLS, 34, 0, 1, .native = &type_q8, .repack = repack);
+static void get_row(const struct q8_block *from, size_t r, struct gguf_q8_0 *to) {
+    to->scale = from->scales[r];
+    for (size_t col = 0; col < BLOCK_COLS; col++)
+        to->weights[col] = (int8_t)from->groups[col / 4][4 * r + col % 4];
+}
+
+static void restore(const void *panels, size_t n_rows, size_t n_cols, void *rows) {
+    const struct q8_block *from = panels;
+    struct gguf_q8_0 *to = rows;
+    size_t across = n_cols / BLOCK_COLS;
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t b = 0; b < across; b++)
+            get_row(&from[row / PANEL_ROWS * across + b], row % PANEL_ROWS, to++);
+}
+
+GGUF_TYPE(q8_0, "Q8_0", "8.5 bits", BLOCK_COLS, 34, 0, 1, .native = &type_q8, .repack = repack,
+          .restore = restore);
