@@ -81,27 +81,15 @@ bool chat_open(struct chat *chat, const struct container *container, struct erro
     return good;
 }
 
-/* ---- What is said ---- */
-
-bool chat_add(struct chat *chat, const char *role, const char *text, size_t size, struct error *error) {
-    struct buffer said = {0};
-    bool good = utf8_repair(text, size, &said, error);
-    if (good && json_array_append_new(chat->messages, json_pack("{s:s, s:s%}", "role", role, "content",
-                                                                said.size ? said.data : "", said.size)) != 0)
-        good = fail(error, "no memory for a message of %zu bytes", size);
-    buffer_free(&said);
-    return good;
-}
-
 /* ---- What the model reads ---- */
 
-static bool render(struct chat *chat, json_t *own, json_t *messages, struct jinja_output *output,
-                   struct error *error) {
+static bool render(const struct chat *chat, json_t *own, json_t *messages, struct arena *arena,
+                   struct jinja_output *output, struct error *error) {
     struct tm now = clock_local();
     json_t *outside = json_pack("{s:O}", "messages", messages);
     struct jinja_input input = {own, outside, &now};
-    arena_free(&chat->rendering);
-    bool good = outside ? jinja_render(chat->template, &input, output, &chat->rendering, error)
+    arena_free(arena);
+    bool good = outside ? jinja_render(chat->template, &input, output, arena, error)
                         : fail(error, "no memory for a conversation");
     json_decref(outside);
     return good;
@@ -115,7 +103,7 @@ static size_t run_end(const struct jinja_output *output, size_t at) {
 
 bool chat_prompt(struct chat *chat, const struct text_part **parts, size_t *n_parts, struct error *error) {
     struct jinja_output output;
-    if (!render(chat, chat->own, chat->messages, &output, error))
+    if (!render(chat, chat->own, chat->messages, &chat->rendering, &output, error))
         return false;
     size_t n = 0;
     for (size_t at = 0; at < output.size; at = run_end(&output, at))
@@ -151,9 +139,41 @@ const char *chat_behind_answer(struct chat *chat) {
                   "assistant", "content", answer, "role", "user", "content", "Another.");
     char *text = NULL;
     if (messages && own && json_object_set_new(own, "add_generation_prompt", json_false()) == 0 &&
-        render(chat, own, messages, &output, &ignored))
+        render(chat, own, messages, &chat->rendering, &output, &ignored))
         text = behind(&output, answer);
     json_decref(messages);
     json_decref(own);
     return text ? text : "";
+}
+
+/* ---- What is said ---- */
+
+/* Whether a system message makes no difference. */
+static bool ignores_system(const struct chat *chat) {
+    struct arena arenas[2] = {{0}};
+    struct jinja_output with, without;
+    struct error ignored;
+    json_t *alone = json_pack("[{s:s, s:s}]", "role", "user", "content", "A question.");
+    json_t *both = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", "A rule.", "role",
+                             "user", "content", "A question.");
+    bool same = alone && both && render(chat, chat->own, both, &arenas[0], &with, &ignored) &&
+                render(chat, chat->own, alone, &arenas[1], &without, &ignored) &&
+                strcmp(with.text, without.text) == 0;
+    arena_free(&arenas[0]);
+    arena_free(&arenas[1]);
+    json_decref(alone);
+    json_decref(both);
+    return same;
+}
+
+bool chat_add(struct chat *chat, const char *role, const char *text, size_t size, struct error *error) {
+    struct buffer said = {0};
+    if (strcmp(role, "system") == 0 && ignores_system(chat))
+        return fail(error, "the model's chat template leaves system messages out");
+    bool good = utf8_repair(text, size, &said, error);
+    if (good && json_array_append_new(chat->messages, json_pack("{s:s, s:s%}", "role", role, "content",
+                                                                said.size ? said.data : "", said.size)) != 0)
+        good = fail(error, "no memory for a message of %zu bytes", size);
+    buffer_free(&said);
+    return good;
 }

@@ -26,7 +26,8 @@ bool chat_init(struct chat *chat, const char *name, const char *template, size_t
 bool chat_open(struct chat *chat, const struct container *container, struct error *error);
 void chat_close(struct chat *chat);
 
-/* `role` is "system", "user" or "assistant". Bytes that are not UTF-8 read as U+FFFD. */
+/* `role` is "system", "user" or "assistant". Bytes that are not UTF-8 read as U+FFFD. Refuses a system message
+ * that the template would leave out. */
 bool chat_add(struct chat *chat, const char *role, const char *text, size_t size, struct error *error);
 
 /* What the model reads: the conversation and the head of the answer to come. The parts are the chat's until

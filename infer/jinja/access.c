@@ -229,8 +229,7 @@ static bool slice_text(struct engine *engine, struct text text, struct walk walk
     for (; list && walk_on(&walk); walk_step(&walk))
         if (!build(engine, &builder, list->items[walk.at].text))
             return false;
-    *to = value_text(built(&builder));
-    return list != NULL;
+    return list && give_text(&builder, to);
 }
 
 static bool slice_list(struct engine *engine, const struct value *object, struct walk walk,

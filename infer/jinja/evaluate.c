@@ -309,8 +309,7 @@ static bool eval_concat(struct engine *engine, const struct node *node, struct v
         if (!evaluate(engine, operand, &value) || !write_str(engine, &builder, &value))
             return false;
     }
-    *to = value_text(built(&builder));
-    return true;
+    return give_text(&builder, to);
 }
 
 static bool (*const evaluators[NODE_KINDS])(struct engine *, const struct node *, struct value *) = {

@@ -73,8 +73,7 @@ static bool capture(struct engine *engine, const struct node *statements, struct
     engine->output = &text;
     bool good = exec_scoped(engine, statements, flow);
     engine->output = outer;
-    *to = value_text(built(&text));
-    return good;
+    return good && give_text(&text, to);
 }
 
 /* In such a block Jinja takes a variable that was given for undefined, unless it was read before the block.
@@ -309,8 +308,7 @@ bool call_macro(struct engine *engine, const struct macro *macro, const struct a
                 execute(engine, macro->node->second, &flow);
     engine->output = outer_output;
     engine->scope = outer;
-    *to = value_text(built(&text));
-    return good;
+    return good && give_text(&text, to);
 }
 
 /* ---- */

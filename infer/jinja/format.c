@@ -50,9 +50,7 @@ bool format_percent(struct engine *engine, struct text format, const struct valu
     }
     if (taken < list->count)
         return refuse(engine, "the format takes %zu of %zu values", taken, list->count);
-    bool good = build(engine, &builder, text_part(format, at, format.size));
-    *to = value_text(built(&builder));
-    return good;
+    return build(engine, &builder, text_part(format, at, format.size)) && give_text(&builder, to);
 }
 
 /* ---- Braces ---- */
@@ -108,6 +106,5 @@ bool format_braces(struct engine *engine, struct text format, const struct argum
         if (at < format.size && !write_brace(engine, &builder, format, arguments, &next, &at))
             return false;
     }
-    *to = value_text(built(&builder));
-    return true;
+    return give_text(&builder, to);
 }

@@ -50,8 +50,7 @@ bool change_case(struct engine *engine, struct text text, enum letter_case lette
             return false;
         starts = ends_word(code, letter_case);
     }
-    *to = value_text(built(&builder));
-    return true;
+    return give_text(&builder, to);
 }
 
 /* ---- Kinds ---- */

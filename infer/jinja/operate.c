@@ -138,9 +138,7 @@ static bool repeat(struct engine *engine, const struct value *what, int64_t time
     if (what->kind == VALUE_TEXT) {
         if (what->text.safe)
             return refuse(engine, "* of a text marked safe is not supported");
-        bool good = build_repeated(engine, &builder, what->text, (size_t)times);
-        *to = value_text(built(&builder));
-        return good;
+        return build_repeated(engine, &builder, what->text, (size_t)times) && give_text(&builder, to);
     }
     struct list *list = list_new(engine);
     for (int64_t i = 0; list && i < times && what->list->count > 0; i++)

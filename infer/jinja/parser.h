@@ -22,6 +22,11 @@ bool parser_skip(struct parser *parser, enum token_kind kind, const char *text);
 bool parser_expect(struct parser *parser, enum token_kind kind, const char *text);
 void *parser_refuse(struct parser *parser, const char *expected); /* "expected ..., found ..." */
 
+/* Of the token that is there: strings one behind the other are one; a name may be a constant. */
+struct node *parse_string(struct parser *parser);
+struct node *parse_number(struct parser *parser);
+struct node *parse_name(struct parser *parser);
+
 struct node *parse_expression(struct parser *parser);
 /* An expression, or several with commas between; `conditional` as in `x if y else z`. */
 struct node *parse_tuple(struct parser *parser, bool conditional);

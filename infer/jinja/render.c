@@ -6,9 +6,7 @@ static bool from_json(struct engine *engine, const json_t *json, bool outside, s
 static bool text_from_json(struct engine *engine, const char *bytes, size_t size, bool outside,
                            struct value *to) {
     struct builder builder = {0};
-    bool good = build_bytes(engine, &builder, bytes, size, outside);
-    *to = value_text(built(&builder));
-    return good;
+    return build_bytes(engine, &builder, bytes, size, outside) && give_text(&builder, to);
 }
 
 static bool list_from_json(struct engine *engine, const json_t *json, bool outside, struct value *to) {

@@ -138,8 +138,7 @@ bool replace_text(struct engine *engine, struct text text, struct text what, str
         limit = INT64_MAX;
     bool good = what.size == 0 ? replace_nothing(engine, text, with, limit, &builder)
                                : replace_found(engine, text, what, with, limit, &builder);
-    *to = value_text(built(&builder));
-    return good;
+    return good && give_text(&builder, to);
 }
 
 bool join_items(struct engine *engine, struct text between, const struct list *items, bool any,
@@ -153,6 +152,5 @@ bool join_items(struct engine *engine, struct text between, const struct list *i
         if ((i > 0 && !build(engine, &builder, between)) || !write_str(engine, &builder, item))
             return false;
     }
-    *to = value_text(built(&builder));
-    return true;
+    return give_text(&builder, to);
 }

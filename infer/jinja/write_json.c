@@ -1,4 +1,5 @@
 #include "infer/jinja/engine.h"
+#include "infer/jinja/sort.h"
 #include "infer/jinja/write.h"
 
 #include <math.h>
@@ -81,43 +82,24 @@ static bool write_key(struct json_writer *writer, const struct value *key) {
     return put(writer, "\"") && write_value(writer, key, 0) && put(writer, "\"");
 }
 
-/* By insertion: the order of equal keys can't matter, there are none. */
-static bool sort_entries(struct engine *engine, struct entry *entries, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        struct entry entry = entries[i];
-        size_t place = i;
-        for (; place > 0; place--) {
-            int order;
-            if (!value_order(engine, &entries[place - 1].key, &entry.key, &order))
-                return false;
-            if (order <= 0)
-                break;
-            entries[place] = entries[place - 1];
-        }
-        entries[place] = entry;
-    }
-    return true;
+static bool write_pair(struct json_writer *writer, const struct value *key, const struct value *value,
+                       size_t level) {
+    return write_key(writer, key) && build(writer->engine, writer->to, writer->style->behind_key) &&
+           write_value(writer, value, level);
 }
 
-static bool sorted_copy(struct engine *engine, struct dict *dict) {
-    struct entry *copy = engine_take(engine, dict->count, sizeof *copy);
-    if (!copy)
+static bool write_dict(struct json_writer *writer, const struct dict *dict, size_t level) {
+    struct list *keys = dict_view(writer->engine, dict, VALUE_KEYS);
+    struct list *values = keys ? dict_view(writer->engine, dict, VALUE_VALUES) : NULL;
+    if (!values || (writer->style->sorted &&
+                    !sort_by_keys(writer->engine, values->items, keys->items, keys->count, false)))
         return false;
-    memcpy(copy, dict->entries, dict->count * sizeof *copy);
-    dict->entries = copy;
-    return sort_entries(engine, copy, dict->count);
-}
-
-static bool write_dict(struct json_writer *writer, struct dict dict, size_t level) {
-    if (dict.count == 0)
+    if (keys->count == 0)
         return put(writer, "{}");
     bool good = put(writer, "{");
-    if (writer->style->sorted && !sorted_copy(writer->engine, &dict))
-        return false;
-    for (size_t i = 0; i < dict.count && good; i++)
-        good = put_separator(writer, i == 0, level + 1) && write_key(writer, &dict.entries[i].key) &&
-               build(writer->engine, writer->to, writer->style->behind_key) &&
-               write_value(writer, &dict.entries[i].value, level + 1);
+    for (size_t i = 0; i < keys->count && good; i++)
+        good = put_separator(writer, i == 0, level + 1) &&
+               write_pair(writer, &keys->items[i], &values->items[i], level + 1);
     return good && new_line(writer, level) && put(writer, "}");
 }
 
@@ -137,7 +119,7 @@ static bool write_of_kind(struct json_writer *writer, const struct value *value,
     case VALUE_TUPLE:
         return write_list(writer, value->list, level);
     case VALUE_DICT:
-        return write_dict(writer, *value->dict, level);
+        return write_dict(writer, value->dict, level);
     case VALUE_UNDEFINED:
         return refuse_undefined(writer->engine, value);
     default:

@@ -85,6 +85,17 @@ static void templates_may_refuse_a_conversation(void **state) {
     chat_close(&chat);
 }
 
+static void a_system_message_that_would_be_left_out_is_refused(void **state) {
+    (void)state;
+    struct chat chat = chat_of("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}");
+    struct error error;
+    assert_false(chat_add(&chat, "system", "S", 1, &error));
+    assert_string_equal(error.text, "the model's chat template leaves system messages out");
+    add(&chat, "user", "one");
+    assert_prompt(&chat, "«one»");
+    chat_close(&chat);
+}
+
 static void assert_behind(const char *template, const char *expected) {
     struct chat chat = chat_of(template);
     assert_string_equal(chat_behind_answer(&chat), expected);
@@ -154,6 +165,7 @@ int main(void) {
         cmocka_unit_test(what_is_said_stays_text),
         cmocka_unit_test(tokens_are_those_of_the_configuration),
         cmocka_unit_test(templates_may_refuse_a_conversation),
+        cmocka_unit_test(a_system_message_that_would_be_left_out_is_refused),
         cmocka_unit_test(what_ends_an_answer_is_seen_behind_one),
         cmocka_unit_test(what_a_template_cannot_do_is_said_when_it_is_opened),
         cmocka_unit_test(templates_are_found_where_models_keep_them),
