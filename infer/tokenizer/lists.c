@@ -280,7 +280,7 @@ static bool take_pair(struct scan *scan, struct described_merge *merge) {
 
 static bool take_merge(struct scan *scan) {
     struct list *merges = &scan->lists->merges;
-    struct described_merge merge, *item;
+    struct described_merge merge = {0}, *item;
     bool good = skip_space(scan) == '[' ? take_pair(scan, &merge) : take_joined(scan, &merge);
     if (!good && !scan->error->text[0])
         fail(scan->error, "%s: the merge %zu is not two tokens", scan->lists->name, merges->count);
