@@ -68,6 +68,7 @@ static bool answer(struct generation *g, struct chat *chat, const char *user, ui
     if (g->text.count > g->session.capacity)
         return fail_full(g, error);
     interrupted = 0;
+    g->begins = true;
     if (!generate(g, limit, &interrupted, &outcome, error) || !stream_end(&g->stream, error))
         return false;
     if (outcome == OUTCOME_CONTEXT)

@@ -61,9 +61,11 @@ static bool step(struct generation *g, struct rate *rate, uint32_t *id, struct e
 
 static bool show(struct generation *g, uint32_t id, struct error *error) {
     size_t size;
-    const char *bytes = tokenizer_bytes(g->tokenizer, id, &size);
-    return tokenizer_is_special(g->tokenizer, id) ||
-           (buffer_append(&g->written, bytes, size, error) && stream_write(&g->stream, bytes, size, error));
+    if (tokenizer_is_special(g->tokenizer, id))
+        return true;
+    const char *bytes = (g->begins ? tokenizer_first_bytes : tokenizer_bytes)(g->tokenizer, id, &size);
+    g->begins = false;
+    return buffer_append(&g->written, bytes, size, error) && stream_write(&g->stream, bytes, size, error);
 }
 
 bool generate(struct generation *g, uint64_t limit, const volatile sig_atomic_t *interrupted,

@@ -26,6 +26,7 @@ struct generation {
     float *logits; /* (vocab_size) */
     struct tokens text; /* given and written; the model has taken in those before session.position */
     struct buffer written; /* what is shown of the latest answer */
+    bool begins; /* what is written next begins a text, at which tokenizers put no space */
     struct rate prompt, answer; /* for statistics */
     struct arena arena;
 };

@@ -103,6 +103,7 @@ static bool give_prompt(struct generation *g, const char *prompt, size_t size, s
                    ? tokens_push(&tokens, g->ends.begin, error)
                    : fail(error, "the prompt is empty and the model names no token to begin with");
     good = good && generation_give(g, &tokens, error);
+    g->begins = size == 0;
     tokens_free(&tokens);
     return good;
 }
