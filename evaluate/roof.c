@@ -14,7 +14,11 @@ static void own_share(unsigned thread, unsigned n_threads, size_t *begin, size_t
     share_of(ROOF_BYTES, PLACES * sizeof(line_of_memory), thread, n_threads, begin, end);
 }
 
-static void read_share(void *context, unsigned thread, unsigned n_threads) {
+#define BYTES_AHEAD 2048
+
+/* Some processors read faster when told what comes, others slower. */
+static inline __attribute__((always_inline)) void read_own(void *context, unsigned thread, unsigned n_threads,
+                                                           bool ahead) {
     const struct roof *roof = context;
     size_t begin, end;
     own_share(thread, n_threads, &begin, &end);
@@ -22,12 +26,23 @@ static void read_share(void *context, unsigned thread, unsigned n_threads) {
     const size_t apart = (end - begin) / sizeof *lines / PLACES;
     line_of_memory sum = {0};
     for (size_t i = 0; i < apart; i++)
-        for (size_t k = 0; k < PLACES; k++)
+        for (size_t k = 0; k < PLACES; k++) {
+            if (ahead)
+                __builtin_prefetch((const void *)((uintptr_t)(lines + k * apart + i) + BYTES_AHEAD));
             sum |= lines[k * apart + i];
+        }
     uint64_t kept = 0;
     for (size_t i = 0; i < 8; i++)
         kept |= sum[i];
     roof->kept[thread] = kept;
+}
+
+static void read_plainly(void *context, unsigned thread, unsigned n_threads) {
+    read_own(context, thread, n_threads, false);
+}
+
+static void read_told(void *context, unsigned thread, unsigned n_threads) {
+    read_own(context, thread, n_threads, true);
 }
 
 static void touch_share(void *context, unsigned thread, unsigned n_threads) {
@@ -55,8 +70,13 @@ void roof_close(struct roof *roof) {
     arena_free(&roof->arena);
 }
 
-double roof_read(struct roof *roof) {
+static double speed_of(struct roof *roof, pool_work *read) {
     double start = clock_seconds();
-    pool_run(roof->pool, read_share, roof);
+    pool_run(roof->pool, read, roof);
     return (double)ROOF_BYTES / (clock_seconds() - start);
+}
+
+double roof_read(struct roof *roof) {
+    double plain = speed_of(roof, read_plainly), told = speed_of(roof, read_told);
+    return plain > told ? plain : told;
 }

@@ -13,12 +13,6 @@
  * inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
 
 #define GROUP (12 / PARTS) /* 12 registers of sums */
-/* Unrolled whole, the adds of a loop over words are put off until all products are there, and those spill. */
-#ifdef __clang__
-#define LOOP_AS_WRITTEN _Pragma("clang loop unroll(disable)")
-#else
-#define LOOP_AS_WRITTEN _Pragma("GCC unroll 1")
-#endif
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
@@ -30,8 +24,13 @@ INLINE void prefetch_ahead(const void *block, size_t size) {
         __builtin_prefetch((const void *)((uintptr_t)block + BYTES_AHEAD + line));
 }
 
-INLINE void add_to_sums(float *sums, vi total, const uint16_t *scales, float input_scale) {
-    store(sums, add_scaled(load(sums), total, scales, input_scale));
+INLINE void scales_ready(const uint16_t *halves, vf scales[PARTS]) {
+    for (size_t p = 0; p < PARTS; p++)
+        scales[p] = widen_half(load_halves(halves + p * LANES));
+}
+
+INLINE void add_to_sums(float *sums, vi total, vf scales, float input_scale) {
+    store(sums, fused(__builtin_convertvector(total, vf), scales * input_scale, load(sums)));
 }
 
 INLINE void q8_ready(const struct q8_block *block, vi words[Q8_WORDS][PARTS]) {
@@ -43,7 +42,7 @@ INLINE void q8_ready(const struct q8_block *block, vi words[Q8_WORDS][PARTS]) {
         }
 }
 
-INLINE void q8_meet(const struct q8_block *block, vi words[Q8_WORDS][PARTS], const struct batch *x, size_t at,
+INLINE void q8_meet(vi words[Q8_WORDS][PARTS], const vf scales[PARTS], const struct batch *x, size_t at,
                     size_t count, float *sums) {
     vi totals[GROUP][PARTS] = {0};
     LOOP_AS_WRITTEN
@@ -55,8 +54,7 @@ INLINE void q8_meet(const struct q8_block *block, vi words[Q8_WORDS][PARTS], con
         }
     for (size_t i = 0; i < count; i++)
         for (size_t p = 0; p < PARTS; p++)
-            add_to_sums(sums + i * PANEL_ROWS + p * LANES, totals[i][p], block->scales + p * LANES,
-                        x->scales[at + i]);
+            add_to_sums(sums + i * PANEL_ROWS + p * LANES, totals[i][p], scales[p], x->scales[at + i]);
 }
 
 INLINE void q4_ready(const struct q4_block *block, vi words[Q4_WORDS][PARTS]) {
@@ -68,7 +66,7 @@ INLINE void q4_ready(const struct q4_block *block, vi words[Q4_WORDS][PARTS]) {
         }
 }
 
-INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], const struct batch *x, size_t at,
+INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const struct batch *x, size_t at,
                     size_t count, float *sums) {
     q4_sums totals[GROUP][PARTS];
     for (size_t i = 0; i < count; i++)
@@ -83,14 +81,14 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
         }
     for (size_t i = 0; i < count; i++)
         for (size_t p = 0; p < PARTS; p++)
-            add_to_sums(sums + i * PANEL_ROWS + p * LANES, q4_total(totals[i][p]), block->scales + p * LANES,
+            add_to_sums(sums + i * PANEL_ROWS + p * LANES, q4_total(totals[i][p]), scales[p],
                         x->scales[at + i]);
 }
 
 /* Each count has code of its own, so that its sums live in registers. */
 #define MEET(type, n)                                                                                        \
     case n:                                                                                                  \
-        type##_meet(block, words, x, at + i, n, sums + i * PANEL_ROWS);                                      \
+        type##_meet(words, scales, x, at + i, n, sums + i * PANEL_ROWS);                                     \
         break;
 #if PARTS == 1
 #define MEET_MORE(type)                                                                                      \
@@ -110,9 +108,11 @@ INLINE void q4_meet(const struct q4_block *block, vi words[Q4_WORDS][PARTS], con
             prefetch_ahead(block, sizeof *block);                                                            \
             vi words[n_words][PARTS];                                                                        \
             type##_ready(block, words);                                                                      \
+            vf scales[PARTS];                                                                                \
+            scales_ready(block->scales, scales);                                                             \
             size_t i = 0;                                                                                    \
             for (; i + GROUP <= count; i += GROUP)                                                           \
-                type##_meet(block, words, x, at + i, GROUP, sums + i * PANEL_ROWS);                          \
+                type##_meet(words, scales, x, at + i, GROUP, sums + i * PANEL_ROWS);                         \
             switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                 \
         }                                                                                                    \
     }

@@ -4,6 +4,8 @@
  *
  *   LANES, TARGET    floats in a register, and the function attribute that allows it
  *   VARIANT(name)    the name with the variant's suffix
+ *   FETCH_AHEAD      how many bytes before they are needed a matvec asks for weights; 0 leaves it to the
+ *                    processor
  *
  * includes this file, and adds what instructions it has for
  *
@@ -89,6 +91,12 @@ INLINE bool any_lane(vi mask) {
     for (int i = 0; i < LANES / 2; i++)
         any |= words[i];
     return any;
+}
+
+/* To be called for each `size` bytes of a stream in turn. */
+INLINE void fetch_ahead(const void *from, size_t size) {
+    for (size_t line = 0; FETCH_AHEAD > 0 && line < size; line += 64)
+        __builtin_prefetch((const void *)((uintptr_t)from + FETCH_AHEAD + line));
 }
 
 /* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in

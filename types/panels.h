@@ -9,6 +9,16 @@
  * and likewise q4, whose weights are 0..15 here: the 8 to be subtracted comes off as 8 times the sum of the
  * input's group. */
 
+/* Unrolled whole, the adds of a loop over words are put off until all products are there, and where a word
+ * takes two registers, those spill. */
+#if PARTS == 1
+#define LOOP_AS_WRITTEN
+#elif defined __clang__
+#define LOOP_AS_WRITTEN _Pragma("clang loop unroll(disable)")
+#else
+#define LOOP_AS_WRITTEN _Pragma("GCC unroll 1")
+#endif
+
 INLINE vf add_scaled(vf sum, vi total, const uint16_t *scales, float input_scale) {
     return fused(__builtin_convertvector(total, vf), widen_half(load_halves(scales)) * input_scale, sum);
 }
@@ -17,6 +27,7 @@ INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int1
                          int32_t x_sum) {
     (void)x_sum;
     q8_sums sums[PARTS] = {0};
+    LOOP_AS_WRITTEN
     for (size_t g = 0; g < 8; g++) {
         q8_input input = q8_splat(x + 4 * g);
         for (size_t p = 0; p < PARTS; p++)
@@ -29,6 +40,7 @@ INLINE void q8_add_block(vf sum[PARTS], const struct q8_block *block, const int1
 INLINE void q4_add_block(vf sum[PARTS], const struct q4_block *block, const int8_t *x, float scale,
                          int32_t x_sum) {
     q4_sums sums[PARTS] = {0};
+    LOOP_AS_WRITTEN
     for (size_t c = 0; c < 4; c++) {
         vi low = splat_word(x + 8 * c), high = splat_word(x + 8 * c + 4);
         for (size_t p = 0; p < PARTS; p++) {
@@ -60,9 +72,11 @@ INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
         const struct type##_block *blocks = block_at(w, row, 0);                                             \
         vf sum[STREAMS][PARTS] = {0};                                                                        \
         for (size_t b = 0; b < n_blocks; b++)                                                                \
-            for (size_t i = 0; i < n_panels; i++)                                                            \
-                type##_add_block(sum[i], blocks + i * apart * n_blocks + b, x->values + b * BLOCK_COLS,      \
-                                 x->scales[b], x->sums[b]);                                                  \
+            for (size_t i = 0; i < n_panels; i++) {                                                          \
+                const struct type##_block *block = blocks + i * apart * n_blocks + b;                        \
+                fetch_ahead(block, sizeof *block);                                                           \
+                type##_add_block(sum[i], block, x->values + b * BLOCK_COLS, x->scales[b], x->sums[b]);       \
+            }                                                                                                \
         for (size_t i = 0; i < n_panels; i++)                                                                \
             store_rows(y + row + i * apart * PANEL_ROWS, sum[i], n_rows);                                    \
     }

@@ -1,5 +1,6 @@
 /* The vocabulary of lanes.h in plain C, for processors that we know nothing about. */
 #define LANES 4
+#define FETCH_AHEAD 0
 #define TARGET
 #define VARIANT(name) name##_scalar
 

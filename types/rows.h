@@ -110,13 +110,17 @@ INLINE bool encode_rows(const struct matrix *rows, uint8_t *out, struct unfit *u
 INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t apart, size_t n_cols, const float *x, float *y,
                      enum element e) {
     size_t col = 0, size = element_bytes(e), row_bytes = apart * n_cols * size;
-    vf sum[ROWS_AT_ONCE][2] = {0};
+    vf sum[ROWS_AT_ONCE][2];
+    for (size_t r = 0; r < n_rows; r++)
+        sum[r][0] = sum[r][1] = (vf){0};
     for (; col + 2 * LANES <= n_cols; col += 2 * LANES)
-        for (size_t r = 0; r < n_rows; r++)
+        for (size_t r = 0; r < n_rows; r++) {
+            fetch_ahead(row + r * row_bytes + col * size, 2 * LANES * size);
             for (size_t u = 0; u < 2; u++) {
                 size_t c = col + u * LANES;
                 sum[r][u] = fused(load_elements(row + r * row_bytes + c * size, e), load(x + c), sum[r][u]);
             }
+        }
     for (; col < n_cols; col += LANES)
         for (size_t r = 0; r < n_rows; r++) {
             vf w = load_some(row + r * row_bytes + col * size, smaller(LANES, n_cols - col), e);

@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 
 #define LANES 4
+#define FETCH_AHEAD 0
 #ifdef WITH_DOTPROD
 #ifdef __clang__
 #define TARGET __attribute__((target("dotprod")))

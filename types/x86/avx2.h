@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #define LANES 8
+#define FETCH_AHEAD 0
 #define TARGET __attribute__((target("avx2,fma,f16c,bmi2")))
 #define VARIANT(name) name##_avx2
 #define VECTORS_AT_ONCE 6 /* times two registers of sums, two of weights, one of inputs: of sixteen */

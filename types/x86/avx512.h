@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #define LANES 16
+#define FETCH_AHEAD 2048
 #ifdef WITH_VNNI
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
 #define VARIANT(name) name##_avx512vnni
