@@ -46,7 +46,8 @@ static bool open_product(struct product *p, struct error *error) {
     p->x = arena_alloc(&p->arena, BATCH, n_cols * sizeof *p->x, error);
     p->y = arena_alloc(&p->arena, BATCH, n_rows * sizeof *p->y, error);
     p->scratch = arena_alloc(&p->arena, pool_size(p->pool), p->scratch_bytes, error);
-    if (!p->x || !p->y || !p->scratch || !inputs_init(&p->inputs, BATCH, n_cols, &p->arena, error))
+    if (!p->x || !p->y || !p->scratch ||
+        !inputs_init(&p->inputs, BATCH, n_cols, 1u << p->matrix->type->rounding, &p->arena, error))
         return false;
     for (size_t i = 0; i < BATCH * n_cols; i++)
         p->x[i] = (float)(i % 251) / 125 - 1;

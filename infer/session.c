@@ -125,6 +125,29 @@ static size_t max_cols(const struct model_config *c) {
     return most(most(c->dim, max_width(c)), c->n_heads * c->head_dim);
 }
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* What the inputs of all matrices are rounded to. */
+static uint32_t kinds_of(const struct model *model) {
+    uint32_t kinds = kind_of(&model->head);
+    for (const struct layer *l = model->layers; l < model->layers + model->config.n_layers; l++) {
+        const struct matrix *matrices[] = {&l->q,
+                                           &l->k,
+                                           &l->v,
+                                           &l->attn_output,
+                                           &l->ffn.gate,
+                                           &l->ffn.up,
+                                           &l->ffn.down,
+                                           &l->experts.router,
+                                           &l->experts.gate,
+                                           &l->experts.up,
+                                           &l->experts.down};
+        for (size_t i = 0; i < COUNT(matrices); i++)
+            kinds |= kind_of(matrices[i]);
+    }
+    return kinds;
+}
+
 static bool open_own(struct session *session, struct own *own, struct error *error) {
     const struct model_config *c = &session->model->config;
     struct arena *arena = &session->arena;
@@ -137,7 +160,7 @@ static bool open_own(struct session *session, struct own *own, struct error *err
     own->picks = ARENA_NEW(arena, struct pick, c->n_experts_used, error);
     own->scratch = arena_alloc(arena, matmul_scratch_bytes(max_cols(c)), 1, error);
     return own->x && own->normed && own->mixed && own->attended && own->row && own->picks && own->scratch &&
-           inputs_init(&own->inputs, 1, max_cols(c), arena, error) &&
+           inputs_init(&own->inputs, 1, max_cols(c), kinds_of(session->model), arena, error) &&
            attention_init(&own->attention, group > BATCH_QUERIES ? group : BATCH_QUERIES / group * group,
                           c->head_dim, (float)c->attention_softcap, arena, error);
 }
@@ -154,8 +177,6 @@ static bool open_rows(const struct wanted *wanted, size_t n, struct arena *arena
             return false;
     return true;
 }
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static bool open_experts(struct session *session, struct error *error) {
     const struct model_config *c = &session->model->config;
     struct session_buffers *b = session->buffers;
@@ -196,7 +217,7 @@ static bool open_shared(struct session *session, struct error *error) {
         {&b->split_largest, b->max_splits, c->n_heads},
     };
     return open_rows(wanted, COUNT(wanted), &session->arena, error) && open_experts(session, error) &&
-           inputs_init(&b->inputs, b->batch, max_cols(c), &session->arena, error);
+           inputs_init(&b->inputs, b->batch, max_cols(c), kinds_of(session->model), &session->arena, error);
 }
 
 /* A model in f32 is there for its precision: half keys move logits by up to 1.4e-3 of their range, seen with

@@ -14,6 +14,9 @@
 #if defined __linux__
 #include <sched.h>
 #endif
+#if defined __linux__ && defined __x86_64__
+#include <sys/syscall.h>
+#endif
 #if defined __linux__ && defined __aarch64__
 #include <sys/auxv.h>
 #endif
@@ -32,6 +35,7 @@ static const struct level {
     {"avx2", CPU_AVX2},
     {"avx512", CPU_AVX2 | CPU_AVX512},
     {"avx512vnni", AVX512VNNI_LEVEL},
+    {"amx", AVX512VNNI_LEVEL | CPU_AMX},
     {"neon", CPU_NEON},
     {"neondot", CPU_NEON | CPU_NEON_DOTPROD},
 };
@@ -49,7 +53,29 @@ static bool has(uint32_t bits, uint32_t wanted) {
     return (bits & wanted) == wanted;
 }
 
-/* Intel's Software Developer's Manual, volume 2, CPUID, and volume 1, 14.3 and 15.2 on detection. */
+/* Linux gives tiles to processes that ask for them, before they start threads
+ * (Documentation/arch/x86/xstate.rst). */
+static bool may_use_tiles(void) {
+#if defined __linux__
+    const unsigned long request_permission = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, of a state */
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
+/* `d` is that of leaf 7. */
+static bool has_amx(uint32_t d, uint64_t state) {
+    const uint32_t amx = 1u << 22 | 1u << 24 | 1u << 25; /* BF16, TILE, INT8 */
+    const uint32_t avx512_bf16 = 1u << 5; /* leaf 7, 1, eax */
+    const uint64_t tiles = 3u << 17;
+    uint32_t more, unused;
+    return has(d, amx) && (state & tiles) == tiles &&
+           __get_cpuid_count(7, 1, &more, &unused, &unused, &unused) && has(more, avx512_bf16) &&
+           may_use_tiles();
+}
+
+/* Intel's Software Developer's Manual, volume 2, CPUID, and volume 1, 14.3, 15.2 and 18.3 on detection. */
 static uint32_t detect(void) {
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, f16c = 1u << 29; /* leaf 1, ecx */
     const uint32_t bmi1 = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8; /* leaf 7, ebx */
@@ -65,6 +91,8 @@ static uint32_t detect(void) {
         features |= CPU_AVX2;
     if (features && (state & zmm) == zmm && has(b, avx512))
         features |= has(c, vnni) ? CPU_AVX512 | CPU_AVX512_VNNI : CPU_AVX512;
+    if (features & CPU_AVX512_VNNI && has_amx(d, state))
+        features |= CPU_AMX;
     return features;
 }
 

@@ -292,7 +292,7 @@ enum parsed options_parse(const struct command *command, int argc, char **argv, 
     const struct option shared[] = {
         {"j|threads", OPTION_COUNT, &common->n_threads, "N", "threads to use; one per processor without it"},
         {"cpu", OPTION_TEXT, &common->cpu, "LEVEL",
-         "instructions to stay within: scalar, avx2, avx512, avx512vnni, neon, neondot"},
+         "instructions to stay within: scalar, avx2, avx512, avx512vnni, amx, neon, neondot"},
         {"q|quiet", OPTION_FLAG, &common->quiet, NULL, "no progress and no remarks"},
         {"v|verbose", OPTION_FLAG, &common->verbose, NULL, "say more"},
         {"force", OPTION_FLAG, &common->force, NULL, "replace outputs that exist"},

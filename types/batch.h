@@ -99,9 +99,9 @@ INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const str
 #endif
 
 #define DEFINE_BATCH(type, n_words)                                                                          \
-    TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row,          \
-                                         size_t col_begin, size_t col_end, size_t first, size_t count,       \
-                                         float *sums) {                                                      \
+    INLINE void type##_multiply_panel(const struct matrix *w, const struct batch *x, size_t row,             \
+                                      size_t col_begin, size_t col_end, size_t first, size_t count,          \
+                                      float *sums) {                                                         \
         const struct type##_block *block = block_at(w, row, col_begin);                                      \
         for (size_t col = col_begin; col < col_end; col += BLOCK_COLS, block++) {                            \
             const size_t at = col / BLOCK_COLS * x->n_vectors + first;                                       \
@@ -115,4 +115,11 @@ INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const str
                 type##_meet(words, scales, x, at + i, GROUP, sums + i * PANEL_ROWS);                         \
             switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                 \
         }                                                                                                    \
+    }                                                                                                        \
+    TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
+                                         size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
+                                         size_t count, float *sums) {                                        \
+        for (size_t row = row_begin; row < row_end; row += PANEL_ROWS)                                       \
+            type##_multiply_panel(w, x, row, col_begin, col_end, first, count,                               \
+                                  sums + (row - row_begin) * padded_vectors(count));                         \
     }

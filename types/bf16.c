@@ -9,7 +9,7 @@ static size_t finite(const void *blocks, size_t n_blocks) {
     return first_special_16(blocks, n_blocks, 0x7f80);
 }
 
-static const struct variant variants[] = {PLAIN_VARIANTS(bf16)};
+static const struct variant variants[] = {AMX_VARIANT(bf16) PLAIN_VARIANTS(bf16)};
 
 const struct type type_bf16 = {
     .name = "bf16",
@@ -17,7 +17,7 @@ const struct type type_bf16 = {
     .panel_rows = 1,
     .block_cols = 1,
     .block_bytes = 2,
-    .rounding = ROUND_NONE,
+    .rounding = ROUND_SPLIT,
     .decode_row = decode_row,
     .finite = finite,
     .variants = variants,

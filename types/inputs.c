@@ -10,27 +10,36 @@ static size_t padded(size_t n_cols, size_t run) {
     return (n_cols + run - 1) / run * run;
 }
 
-static bool allocate_batch(struct batch *batch, enum rounding kind, size_t n_vectors, size_t max_cols,
+/* What a form takes for each value, and for each group beside. */
+static const struct form {
+    size_t value_bytes, run;
+    bool scaled;
+} forms[] = {
+    [BATCH_FLOATS] = {sizeof(float), TILE_COLS, false},
+    [BATCH_BFLOATS] = {2 * sizeof(uint16_t), SPLIT_COLS, false},
+    [BATCH_WORDS] = {sizeof(int16_t), BLOCK_COLS, true},
+    [BATCH_BYTES] = {2 * sizeof(uint8_t), BLOCK_COLS, true},
+    [BATCH_SMALL] = {sizeof(int8_t), BLOCK_COLS, true},
+};
+
+static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capacity, size_t max_cols,
                            struct arena *arena, struct error *error) {
-    if ((best_primitives()->integer_batches & 1u << kind) == 0) {
-        batch->f32 = arena_alloc(arena, n_vectors, padded(max_cols, TILE_COLS) * sizeof(float), error);
-        return batch->f32 != NULL;
-    }
-    const size_t n = padded(max_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
-    batch->scales = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->scales, error);
-    if (kind == ROUND_I16)
-        batch->i16 = arena_alloc(arena, n_vectors, n * sizeof *batch->i16, error);
-    else {
-        batch->i8 = arena_alloc(arena, n_vectors, n * sizeof *batch->i8, error);
+    batch->form = best_primitives()->forms[kind];
+    const struct form *form = &forms[batch->form];
+    const size_t n = padded(max_cols, form->run), n_vectors = capacity + BATCH_PAD, n_groups = n / BLOCK_COLS;
+    batch->values = arena_alloc(arena, n_vectors, n * form->value_bytes, error);
+    if (form->scaled)
+        batch->scales = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->scales, error);
+    if (batch->form == BATCH_SMALL)
         batch->offsets = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->offsets, error);
-    }
-    return batch->scales && (kind == ROUND_I16 ? batch->i16 != NULL : batch->i8 && batch->offsets);
+    return batch->values && (batch->scales || !form->scaled) &&
+           (batch->offsets || batch->form != BATCH_SMALL);
 }
 
-bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,
+bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, uint32_t kinds, struct arena *arena,
                  struct error *error) {
     const size_t n = padded(max_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
-    *inputs = (struct inputs){.capacity = capacity, .max_cols = max_cols};
+    *inputs = (struct inputs){.capacity = capacity, .max_cols = max_cols, .kinds = kinds};
     float *f32 = ARENA_NEW(arena, float, n, error);
     int16_t *i16 = ARENA_NEW(arena, int16_t, n, error);
     int8_t *i8 = ARENA_NEW(arena, int8_t, n, error);
@@ -39,11 +48,13 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct
     if (!f32 || !i16 || !i8 || !scales || !sums)
         return false;
     inputs->one[ROUND_NONE] = (struct vector){.kind = ROUND_NONE, .f32 = f32};
+    inputs->one[ROUND_SPLIT] = (struct vector){.kind = ROUND_SPLIT, .f32 = f32};
     inputs->one[ROUND_I16] = (struct vector){.kind = ROUND_I16, .i16 = i16, .scales = scales, .sums = sums};
     inputs->one[ROUND_I8] =
         (struct vector){.kind = ROUND_I8, .i8 = i8, .scales = scales + n_groups, .sums = sums + n_groups};
     for (int kind = 0; kind < ROUNDINGS && capacity > 1; kind++)
-        if (!allocate_batch(&inputs->batch[kind], (enum rounding)kind, capacity, max_cols, arena, error))
+        if (kinds & 1u << kind &&
+            !allocate_batch(&inputs->batch[kind], (enum rounding)kind, capacity, max_cols, arena, error))
             return false;
     return true;
 }
@@ -84,61 +95,75 @@ static void set_one(struct inputs *inputs, const float *x, size_t n_cols, uint32
             round_part(&inputs->one[kind], x, n_cols, begin, end);
 }
 
-/* One group, rounded to floats. */
-static void round_to_floats(enum rounding kind, const float *x, size_t n_cols, float *to) {
+/* Where a group of one vector is among those of a batch. */
+static size_t place_of(const struct batch *batch, size_t i, size_t col) {
+    const size_t run = forms[batch->form].run;
+    return (col / run * batch->n_vectors + i) * run + col % run;
+}
+
+/* One group of n values, padded with zeros, rounded to floats. */
+static void to_floats(enum rounding kind, const float *x, size_t n, float *to) {
     int16_t i16[BLOCK_COLS];
     int8_t i8[BLOCK_COLS];
     float scale;
     int32_t sum;
     const struct vector rounded = {kind, BLOCK_COLS, to, i16, i8, &scale, &sum};
-    round_part(&rounded, x, n_cols, 0, 1);
-    for (size_t i = 0; kind != ROUND_NONE && i < BLOCK_COLS; i++)
+    round_part(&rounded, x, n, 0, 1);
+    for (size_t i = 0; (kind == ROUND_I16 || kind == ROUND_I8) && i < BLOCK_COLS; i++)
         to[i] = (float)(kind == ROUND_I16 ? i16[i] : i8[i]) * scale;
 }
 
-/* Where a group of one vector lies among the floats of a batch. */
-static float *floats_at(const struct batch *batch, size_t i, size_t col) {
-    return batch->f32 + (col / TILE_COLS * batch->n_vectors + i) * TILE_COLS + col % TILE_COLS;
+static void to_bfloats(const float *x, size_t n, uint16_t *to) {
+    float padded_x[BLOCK_COLS] = {0};
+    if (n < BLOCK_COLS)
+        x = memcpy(padded_x, x, n * sizeof *x);
+    best_primitives()->split(x, to, to + SPLIT_COLS);
 }
 
-/* One group, as integers, to the place `at` of a batch. */
-static void round_to_integers(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
-                              size_t at) {
+/* 16-bit integers, in either form, or 8-bit integers; `at` is the number of the group. */
+static void to_integers(enum rounding kind, const float *x, size_t n, const struct batch *to, size_t at) {
     int16_t i16[BLOCK_COLS];
-    int8_t *i8 = kind == ROUND_I8 ? to->i8 + at * BLOCK_COLS : NULL;
     int32_t sum;
-    const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, i8, to->scales + at, &sum};
-    round_part(&rounded, x, n_cols, 0, 1);
-    if (kind == ROUND_I8) {
-        int offsets[2] = {0};
+    const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, to->i8 + at * BLOCK_COLS, to->scales + at,
+                                   &sum};
+    round_part(&rounded, x, n, 0, 1);
+    if (to->form == BATCH_WORDS)
         for (size_t col = 0; col < BLOCK_COLS; col++)
-            offsets[col >> 1 & 1] -= 8 * i8[col];
-        to->offsets[at][0] = (int16_t)offsets[0];
-        to->offsets[at][1] = (int16_t)offsets[1];
-        return;
-    }
+            to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
+    else if (to->form == BATCH_BYTES)
+        for (size_t col = 0; col < BLOCK_COLS; col++) {
+            to->bytes[2 * at * BLOCK_COLS + col] = (uint8_t)i16[col];
+            to->bytes[(2 * at + 1) * BLOCK_COLS + col] = (uint8_t)(i16[col] >> 8);
+        }
+}
+
+static void set_offsets(const struct batch *to, size_t at) {
+    int offsets[2] = {0};
     for (size_t col = 0; col < BLOCK_COLS; col++)
-        to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
+        offsets[col >> 1 & 1] -= 8 * to->i8[at * BLOCK_COLS + col];
+    to->offsets[at][0] = (int16_t)offsets[0];
+    to->offsets[at][1] = (int16_t)offsets[1];
 }
 
 /* One vector as vector i of a batch. */
 static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
                            size_t i) {
-    for (size_t col = 0; col < n_cols; col += BLOCK_COLS) {
-        const size_t n = smaller(n_cols - col, BLOCK_COLS);
-        if (to->f32)
-            round_to_floats(kind, x + col, n, floats_at(to, i, col));
+    for (size_t col = 0; col < padded(n_cols, forms[to->form].run); col += BLOCK_COLS) {
+        const size_t n = col < n_cols ? smaller(n_cols - col, BLOCK_COLS) : 0, place = place_of(to, i, col);
+        if (to->form == BATCH_FLOATS)
+            to_floats(kind, x + col, n, to->f32 + place);
+        else if (to->form == BATCH_BFLOATS)
+            to_bfloats(x + col, n, to->bf16 + 2 * place - col % SPLIT_COLS);
         else
-            round_to_integers(kind, x + col, n, to, col / BLOCK_COLS * to->n_vectors + i);
+            to_integers(kind, x + col, n, to, place / BLOCK_COLS);
+        if (to->form == BATCH_SMALL)
+            set_offsets(to, place / BLOCK_COLS);
     }
-    if (to->f32)
-        for (size_t col = padded(n_cols, BLOCK_COLS); col % TILE_COLS; col += BLOCK_COLS)
-            memset(floats_at(to, i, col), 0, BLOCK_COLS * sizeof(float));
 }
 
 /* A batch of n vectors. The number in `all` is not read: thread 0 may be setting it. */
 static struct batch batch_of(const struct batch *all, size_t n) {
-    return (struct batch){n, all->f32, all->i16, all->i8, all->scales, all->offsets};
+    return (struct batch){n, all->form, {all->values}, all->scales, all->offsets};
 }
 
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
@@ -154,7 +179,7 @@ static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, si
 
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                 uint32_t kinds, unsigned thread, unsigned n_threads) {
-    assert(count <= inputs->capacity && n_cols <= inputs->max_cols);
+    assert(count <= inputs->capacity && n_cols <= inputs->max_cols && (kinds & ~inputs->kinds) == 0);
     if (thread == 0) {
         inputs->count = count;
         inputs->n_cols = n_cols;

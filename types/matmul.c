@@ -5,16 +5,14 @@
 #include <string.h>
 
 /* A product goes through its matrix in chunks of rows. A tile of unpacked weights, 16 KiB, is multiplied from
- * the first-level cache; the runs of BATCH_VECTORS vectors that it meets, 256 KiB as floats and less as
- * integers, stay in the second-level cache for all panels of a chunk, and so do the chunk's sums. Results are
- * written once, as their places in y are often a power of two apart and displace each other in every cache.
+ * the first-level cache; the runs of vectors that it meets, and the sums of a chunk, stay in the second-level
+ * cache for all panels of the chunk (struct blocking says how many fit). Results are written once, as their
+ * places in y are often a power of two apart and displace each other in every cache.
  *
  * Few vectors leave room for wider parts of the matrix, and wait for memory, which is fastest in long runs.
  * So weights that are multiplied as they lie are so in parts of several tiles, and these meet no more than
  * count + SPARE_RUNS runs. Integers always are; floats up to FEW_VECTORS, where the sums over lanes cost less
  * than unpacking. */
-#define CHUNK_PANELS 4
-#define BATCH_VECTORS 256
 #define SPARE_RUNS 32
 #define FEW_VECTORS 16
 
@@ -23,7 +21,8 @@ static size_t tile_size(size_t n_cols) {
 }
 
 size_t matmul_scratch_bytes(size_t n_cols) {
-    return (tile_size(n_cols) + CHUNK_PANELS * BATCH_VECTORS * PANEL_ROWS) * sizeof(float);
+    const struct blocking blocking = best_primitives()->blocking;
+    return (tile_size(n_cols) + blocking.panels * blocking.vectors * PANEL_ROWS) * sizeof(float);
 }
 
 /* What is multiplied at a time: columns [col, col_end) with `count` vectors from `first` on. */
@@ -33,40 +32,41 @@ struct part {
     multiply_fn *multiply; /* or NULL: weights are unpacked */
     size_t col, col_end, first, count;
     float *tile; /* scratch for unpacked weights */
-    float *sums; /* (panel of the chunk, count, PANEL_ROWS) */
+    float *sums; /* (panel of the chunk, padded_vectors(count), PANEL_ROWS) */
 };
 
 static multiply_fn *multiplier(const struct type *type, const struct batch *x, size_t count) {
-    return x->f32 && count > FEW_VECTORS ? NULL : type_multiply(type);
+    return x->form == BATCH_FLOATS && count > FEW_VECTORS ? NULL : type_multiply(type);
 }
 
 static size_t width(const struct part *part) {
     return TILE_COLS * (part->multiply ? 1 + SPARE_RUNS / part->count : 1);
 }
 
-/* One panel from `row` on. */
-static void add_products(const struct part *part, size_t row, float *sums) {
-    if (part->multiply) {
-        part->multiply(part->w, part->x, row, part->col, part->col_end, part->first, part->count, sums);
-        return;
-    }
-    const float *x = part->x->f32 + part->col * part->x->n_vectors + part->first * TILE_COLS;
-    type_unpack(part->w->type)(part->w, row, part->col, part->col_end, part->tile);
-    best_primitives()->product(part->tile, part->col_end - part->col, x, part->count, sums);
-}
-
 static float *sums_of(const struct part *part, size_t panel) {
-    return part->sums + panel * part->count * PANEL_ROWS;
+    return part->sums + panel * padded_vectors(part->count) * PANEL_ROWS;
 }
 
-/* Rows [begin, end), at most CHUNK_PANELS panels. */
+static void multiply_unpacked(const struct part *part, size_t begin, size_t end) {
+    const float *x = part->x->f32 + part->col * part->x->n_vectors + part->first * TILE_COLS;
+    for (size_t row = begin; row < end; row += PANEL_ROWS) {
+        type_unpack(part->w->type)(part->w, row, part->col, part->col_end, part->tile);
+        best_primitives()->product(part->tile, part->col_end - part->col, x, part->count,
+                                   sums_of(part, (row - begin) / PANEL_ROWS));
+    }
+}
+
+/* Rows [begin, end), at most a chunk of them. */
 static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y, size_t y_stride) {
-    const size_t n_panels = (end - begin + PANEL_ROWS - 1) / PANEL_ROWS;
-    memset(part->sums, 0, n_panels * part->count * PANEL_ROWS * sizeof(float));
+    memset(part->sums, 0,
+           sizeof(float) * (size_t)(sums_of(part, (end - begin + PANEL_ROWS - 1) / PANEL_ROWS) - part->sums));
     for (part->col = 0; part->col < part->w->n_cols; part->col = part->col_end) {
         part->col_end = smaller(part->col + width(part), part->w->n_cols);
-        for (size_t panel = 0; panel < n_panels; panel++)
-            add_products(part, begin + panel * PANEL_ROWS, sums_of(part, panel));
+        if (part->multiply)
+            part->multiply(part->w, part->x, begin, end, part->col, part->col_end, part->first, part->count,
+                           part->sums);
+        else
+            multiply_unpacked(part, begin, end);
     }
     for (size_t i = 0; i < part->count; i++)
         for (size_t panel = 0, row = begin; row < end; panel++, row += PANEL_ROWS)
@@ -75,24 +75,26 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
 }
 
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
-    size_t grain = CHUNK_PANELS * PANEL_ROWS * (count == 1 ? 4 : 1);
-    while (grain > CHUNK_PANELS * PANEL_ROWS && grain * 2 * n_threads > n_rows)
+    const size_t most = count == 1 ? 16 : best_primitives()->blocking.panels;
+    size_t grain = PANEL_ROWS * most;
+    while (grain > 4 * PANEL_ROWS && grain * 2 * n_threads > n_rows)
         grain /= 2;
     return grain;
 }
 
 void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,
             size_t begin, size_t end) {
-    const size_t chunk = CHUNK_PANELS * PANEL_ROWS;
     if (inputs->count == 1) {
         type_matvec(w->type)(w, &inputs->one[w->type->rounding], begin, end, y);
         return;
     }
+    const struct blocking blocking = best_primitives()->blocking;
+    const size_t chunk = blocking.panels * PANEL_ROWS;
     struct part part = {.w = w, .x = &inputs->batch[w->type->rounding], .tile = scratch};
     part.sums = part.tile + tile_size(w->n_cols);
     for (size_t row = begin; row < end; row += chunk)
         for (part.first = 0; part.first < inputs->count; part.first += part.count) {
-            part.count = smaller(BATCH_VECTORS, inputs->count - part.first);
+            part.count = smaller(blocking.vectors, inputs->count - part.first);
             part.multiply = multiplier(w->type, part.x, part.count);
             multiply_chunk(&part, row, smaller(row + chunk, end), y + part.first * y_stride, y_stride);
         }

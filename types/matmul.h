@@ -1,11 +1,11 @@
 /* Inputs rounded for their weights, and products of a matrix with one or many of them.
  *
- * A `struct inputs` holds up to `capacity` vectors of up to max_cols values, each in every form that was
- * asked for. One vector is kept as matvec reads it. A batch is kept as integers where this processor
- * multiplies them in integers (types/batch.h); else as floats that hold the rounded values, and matmul
- * unpacks 16 rows of weights at a time and multiplies them with all vectors, so that one float kernel serves
- * every type. Plain types meet few vectors without being unpacked (types/rows.h). All give what the matvec
- * gives, to within its tolerance. */
+ * A `struct inputs` holds up to `capacity` vectors of up to max_cols values, rounded in every way that was
+ * asked for. One vector is kept as matvec reads it. A batch is kept as this processor multiplies it best
+ * (enum batch_form): as integers (types/batch.h, types/x86/amx.c), as pairs of bf16 numbers (amx.c), or as
+ * floats that hold the rounded values. Then matmul unpacks 16 rows of weights at a time and multiplies them
+ * with all vectors, so that one float kernel serves every type; plain types meet few vectors without being
+ * unpacked (types/rows.h). All give what the matvec gives, to within its tolerance. */
 #ifndef TYPES_MATMUL_H
 #define TYPES_MATMUL_H
 
@@ -13,12 +13,14 @@
 
 struct inputs {
     size_t capacity, max_cols; /* as allocated */
+    uint32_t kinds; /* that there may be batches of */
     size_t count, n_cols; /* as set */
     struct vector one[ROUNDINGS]; /* set where count is 1 */
     struct batch batch[ROUNDINGS]; /* set where count is over 1 */
 };
 
-bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, struct arena *arena,
+/* `kinds` are those that there may be batches of, in a bit set (1 << enum rounding). */
+bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, uint32_t kinds, struct arena *arena,
                  struct error *error);
 
 /* Rounds x[count][n_cols] (rows x_stride floats apart) to each kind in the bit set `kinds` (1 << enum

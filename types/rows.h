@@ -266,10 +266,12 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
                                        size_t row_end, float *y) {                                           \
         matvec_rows(w, x, row_begin, row_end, y, element);                                                   \
     }                                                                                                        \
-    TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row,          \
-                                         size_t col_begin, size_t col_end, size_t first, size_t count,       \
-                                         float *sums) {                                                      \
-        multiply_rows(w, x, row, col_begin, col_end, first, count, sums, element);                           \
+    TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
+                                         size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
+                                         size_t count, float *sums) {                                        \
+        for (size_t row = row_begin; row < row_end; row += PANEL_ROWS)                                       \
+            multiply_rows(w, x, row, col_begin, col_end, first, count,                                       \
+                          sums + (row - row_begin) * padded_vectors(count), element);                        \
     }                                                                                                        \
     TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
                                        float *out) {                                                         \

@@ -11,7 +11,8 @@
  *
  * THE DEFINITION. y = W x means: every weight decoded to float (decode_row), x rounded as the type says (enum
  * rounding), products summed in float. The fast variants compute the same within 1e-5 of sum |w_i x_i| (in
- * another order); encoders write identical bytes in every variant. One property test walks them all.
+ * another order), but that weights below 2^-126 may count as zero; encoders write identical bytes in every
+ * variant. One property test walks them all.
  *
  * A new type is one file with a descriptor, and one line in types.c. It works with nothing but encode,
  * decode_row and finite; matvec, unpack and multiply make it fast. */
@@ -29,14 +30,16 @@
 /* How an input vector is rounded before it meets the weights. Groups are BLOCK_COLS values with one float
  * scale: scale = largest |x| / 32767 or / 127, q = x / scale to the nearest, ties to even; an all-zero group
  * has scale 0. Sixteen bits change nothing that can be measured; eight bits are a fortieth of what 4-bit
- * weights lose. */
-enum rounding { ROUND_NONE, ROUND_I16, ROUND_I8, ROUNDINGS };
+ * weights lose. ROUND_SPLIT does not round, but says that a batch may keep the sum of two bf16 numbers in
+ * place of a float: 2^-17 of it is lost at most, within what a product may be off. */
+enum rounding { ROUND_NONE, ROUND_SPLIT, ROUND_I16, ROUND_I8, ROUNDINGS };
+#define ALL_ROUNDINGS ((1u << ROUNDINGS) - 1) /* as a bit set */
 
 /* One rounded input vector. Padded with zeros to a multiple of BLOCK_COLS. */
 struct vector {
     enum rounding kind;
     size_t n_cols;
-    float *f32; /* ROUND_NONE [n_cols padded] */
+    float *f32; /* ROUND_NONE, ROUND_SPLIT [n_cols padded] */
     int16_t *i16; /* ROUND_I16 [n_cols padded] */
     int8_t *i8; /* ROUND_I8 [n_cols padded] */
     float *scales; /* I16, I8 [n_groups] */
@@ -71,29 +74,53 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
  * or n_cols. */
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
-/* Many rounded inputs, as integers where the processor multiplies them so, else as floats that hold the
- * rounded values. Integers lie group by group: group g of vector i is the (g * n_vectors + i)-th of each
- * array. Floats lie in the same way in runs of TILE_COLS, padded with zeros. */
-struct batch {
-    size_t n_vectors;
-    float *f32; /* TILE_COLS a run */
-    int16_t *i16; /* ROUND_I16: BLOCK_COLS a group, in batch_order() */
-    int8_t *i8; /* ROUND_I8: BLOCK_COLS a group */
-    float *scales; /* I16, I8 */
-    int16_t (*offsets)[2]; /* I8: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all fours */
+/* How a batch keeps inputs of a rounding: as all of its types multiply them on this processor. Groups are of
+ * BLOCK_COLS values; group g of vector i is the (g * n_vectors + i)-th. */
+enum batch_form {
+    BATCH_FLOATS, /* that hold the rounded values, in runs of TILE_COLS in place of groups */
+    BATCH_BFLOATS, /* in runs of SPLIT_COLS: a run's values rounded to bf16, then what they lack, as bf16 */
+    BATCH_WORDS, /* 16-bit integers in batch_order() */
+    BATCH_BYTES, /* 16-bit integers: a group's low bytes, then its high bytes, which have the sign */
+    BATCH_SMALL, /* 8-bit integers */
 };
 
-/* Where column `col` of a group of 16-bit integers lies in a batch: of each four columns, 0 and 2 come first,
+/* Many rounded inputs. Behind each array there is room for another BATCH_PAD vectors' group or run. */
+struct batch {
+    size_t n_vectors;
+    enum batch_form form;
+    union {
+        void *values;
+        float *f32; /* FLOATS */
+        uint16_t *bf16; /* BFLOATS */
+        int16_t *i16; /* WORDS */
+        uint8_t *bytes; /* BYTES */
+        int8_t *i8; /* SMALL */
+    };
+    float *scales; /* WORDS, BYTES, SMALL: of the groups */
+    int16_t (*offsets)[2]; /* SMALL: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all fours */
+};
+#define BATCH_PAD 16
+#define SPLIT_COLS 128
+
+/* Where column `col` of a group of 16-bit words lies in a batch: of each four columns, 0 and 2 come first,
  * then 1 and 3. */
 static inline size_t batch_order(size_t col) {
     return (col & ~(size_t)3) | (col & 1) << 1 | (col >> 1 & 1);
 }
 
-/* sums[i * PANEL_ROWS + r] += W[row + r] . vector first + i of x, over col_begin <= col < col_end, for 0 <= i
- * < count and PANEL_ROWS rows or as many as there are. Columns are multiples of TILE_COLS, but for the
- * matrix's own end. x is kept as floats where the type rounds no inputs, else as integers. */
-typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row, size_t col_begin,
-                         size_t col_end, size_t first, size_t count, float *sums);
+/* How many vectors there is room for among the sums of `count`. */
+static inline size_t padded_vectors(size_t count) {
+    return (count + BATCH_PAD - 1) / BATCH_PAD * BATCH_PAD;
+}
+
+/* sums[(panel * padded_vectors(count) + i) * PANEL_ROWS + r] += W[row] . vector first + i of x, over
+ * col_begin
+ * <= col < col_end, where row = row_begin + panel * PANEL_ROWS + r is below row_end and 0 <= i < count. What
+ * becomes of the other sums does not matter. row_begin is a multiple of PANEL_ROWS, columns are multiples of
+ * TILE_COLS, but for the matrix's own end. x is of a form other than floats unless the type rounds nothing.
+ */
+typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row_begin, size_t row_end,
+                         size_t col_begin, size_t col_end, size_t first, size_t count, float *sums);
 
 /* Puts rows of another format's blocks into panels of a type of ours, weight for weight. n_rows as for
  * encode_fn. And back. */

@@ -14,6 +14,9 @@ typedef void widen_fn(const void *from, size_t n, float *to);
 typedef void round_i16_fn(const float *x, size_t n_groups, int16_t *to, float *scales, int32_t *sums);
 typedef void round_i8_fn(const float *x, size_t n_groups, int8_t *to, float *scales, int32_t *sums);
 
+/* A group of BLOCK_COLS values as bf16, and what these lack. */
+typedef void split_fn(const float *x, uint16_t *rounded, uint16_t *rest);
+
 /* sums[i * PANEL_ROWS + r] += the sum over col of tile[col * PANEL_ROWS + r] * x[i * TILE_COLS + col], for
  * n_vectors vectors i and the rows r of a tile. */
 typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums);
@@ -38,6 +41,8 @@ DECLARE_VARIANT(neon);
 matvec_fn q8_matvec_avx512vnni, q4_matvec_avx512vnni;
 multiply_fn q8_multiply_avx2, q8_multiply_avx512, q8_multiply_avx512vnni;
 multiply_fn q4_multiply_avx2, q4_multiply_avx512, q4_multiply_avx512vnni;
+multiply_fn f16_multiply_amx, bf16_multiply_amx, q8_multiply_amx, q4_multiply_amx;
+split_fn split_amx;
 matvec_fn q4_matvec_neondot;
 
 /* The rows of a descriptor's table. Plain types are multiplied as they lie by all variants, block types by
@@ -52,21 +57,29 @@ matvec_fn q4_matvec_neondot;
 #if defined(__x86_64__)
 #define PLAIN_VARIANTS(type)                                                                                 \
     MULTIPLYING(type, avx512, CPU_AVX512), MULTIPLYING(type, avx2, CPU_AVX2), MULTIPLYING(type, scalar, 0)
+#define AMX_VARIANT(type) {.name = "amx", .needs = CPU_AVX512 | CPU_AMX, .multiply = type##_multiply_amx},
 #define BLOCK_VARIANTS(type)                                                                                 \
-    {.name = "avx512vnni",                                                                                   \
-     .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                                  \
-     .matvec = type##_matvec_avx512vnni,                                                                     \
-     .multiply = type##_multiply_avx512vnni},                                                                \
+    AMX_VARIANT(type){.name = "avx512vnni",                                                                  \
+                      .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                 \
+                      .matvec = type##_matvec_avx512vnni,                                                    \
+                      .multiply = type##_multiply_avx512vnni},                                               \
         MULTIPLYING(type, avx512, CPU_AVX512), MULTIPLYING(type, avx2, CPU_AVX2), UNPACKING(type, scalar, 0)
 #elif defined(__aarch64__)
 #define PLAIN_VARIANTS(type) MULTIPLYING(type, neon, CPU_NEON), MULTIPLYING(type, scalar, 0)
+#define AMX_VARIANT(type)
 #define BLOCK_VARIANTS(type) UNPACKING(type, neon, CPU_NEON), UNPACKING(type, scalar, 0)
 #else
 #define PLAIN_VARIANTS(type) MULTIPLYING(type, scalar, 0)
+#define AMX_VARIANT(type)
 #define BLOCK_VARIANTS(type) UNPACKING(type, scalar, 0)
 #endif
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
+
+/* How many panels of a matrix, and how many vectors, are multiplied at a time. */
+struct blocking {
+    size_t panels, vectors; /* multiples of 4, and of BATCH_PAD */
+};
 
 /* What is not of one type, as the processor can do it best. */
 struct primitives {
@@ -75,8 +88,9 @@ struct primitives {
     round_i16_fn *round_i16;
     round_i8_fn *round_i8;
     product_fn *product;
-    uint32_t integer_batches; /* 1 << enum rounding: batches so rounded stay integers, since all types
-                                 multiply them so */
+    split_fn *split; /* where a form is BATCH_BFLOATS */
+    struct blocking blocking; /* for the second-level cache that processors with these instructions have */
+    enum batch_form forms[ROUNDINGS]; /* of batches: what all types with the rounding can multiply */
 };
 
 extern const struct primitives primitives[]; /* best first; the last needs nothing */

@@ -218,8 +218,8 @@ int main(int argc, char **argv) {
     float *x = ARENA_NEW(&arena, float, MOST * 2048, &error);
     float *y = ARENA_NEW(&arena, float, MOST * 2048, &error);
     uint16_t *halves = ARENA_NEW(&arena, uint16_t, MOST * 2048, &error);
-    if (!pool || !data || !x || !y || !halves || !inputs_init(&inputs, 1, COLS, &arena, &error) ||
-        !inputs_init(&batch, MOST, 2048, &arena, &error)) {
+    if (!pool || !data || !x || !y || !halves || !inputs_init(&inputs, 1, COLS, 0, &arena, &error) ||
+        !inputs_init(&batch, MOST, 2048, ALL_ROUNDINGS, &arena, &error)) {
         fprintf(stderr, "kernels: %s\n", error.text);
         return 2;
     }
@@ -228,7 +228,7 @@ int main(int argc, char **argv) {
         x[i] = (float)((i * 2654435761u >> 7) % 2001) / 1000 - 1;
     for (size_t i = 0; i < MOST * 2048; i++)
         halves[i] = float_to_half(x[i]);
-    inputs_set(&inputs, x, COLS, 1, COLS, (1 << ROUNDINGS) - 1, 0, 1);
+    inputs_set(&inputs, x, COLS, 1, COLS, ALL_ROUNDINGS, 0, 1);
     printf("%s, %u threads, products in cache %.1f GFLOPS\n", cpu_model_name(), pool_size(pool),
            in_cache_rate() / 1e9);
     static const struct shape shapes[] = {{ROWS, COLS}, {2048, 2048}};

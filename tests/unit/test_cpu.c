@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
+static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "amx", "neon", "neondot"};
 
 static void higher_features_include_the_lower(void **state) {
     (void)state;

@@ -190,7 +190,7 @@ static void running_out_of_memory_is_reported(void **state) {
         struct inputs inputs;
         struct error error = {0};
         memory_fail_at(n);
-        bool done = inputs_init(&inputs, 1000, 1 << 16, &arena, &error);
+        bool done = inputs_init(&inputs, 1000, 1 << 16, ALL_ROUNDINGS, &arena, &error);
         memory_fail_at(0);
         arena_free(&arena);
         if (done)

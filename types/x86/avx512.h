@@ -1,9 +1,14 @@
-/* The vocabulary of types/lanes.h for AVX-512 F, BW, DQ and VL, with and without VNNI. */
+/* The vocabulary of types/lanes.h for AVX-512 F, BW, DQ and VL, with and without VNNI or AMX. */
 #include <immintrin.h>
 
 #define LANES 16
 #define FETCH_AHEAD 2048
-#ifdef WITH_VNNI
+#if defined WITH_AMX
+#define TARGET                                                                                               \
+    __attribute__((                                                                                          \
+        target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,f16c,amx-tile,amx-int8,amx-bf16")))
+#define VARIANT(name) name##_amx
+#elif defined WITH_VNNI
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
 #define VARIANT(name) name##_avx512vnni
 #else
