@@ -10,16 +10,15 @@ static size_t padded(size_t n_cols, size_t run) {
     return (n_cols + run - 1) / run * run;
 }
 
-/* What a form takes for each value, and for each group beside. */
+/* What a form takes for each value, and in runs of how many values it lies. */
 static const struct form {
     size_t value_bytes, run;
-    bool scaled;
 } forms[] = {
-    [BATCH_FLOATS] = {sizeof(float), TILE_COLS, false},
-    [BATCH_BFLOATS] = {2 * sizeof(uint16_t), SPLIT_COLS, false},
-    [BATCH_WORDS] = {sizeof(int16_t), BLOCK_COLS, true},
-    [BATCH_BYTES] = {2 * sizeof(uint8_t), BLOCK_COLS, true},
-    [BATCH_SMALL] = {sizeof(int8_t), BLOCK_COLS, true},
+    [BATCH_FLOATS] = {sizeof(float), TILE_COLS},
+    [BATCH_WORDS] = {sizeof(int16_t), BLOCK_COLS},
+    [BATCH_SMALL] = {sizeof(int8_t), BLOCK_COLS},
+    [BATCH_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
+    [BATCH_WORD_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
 };
 
 static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capacity, size_t max_cols,
@@ -27,13 +26,13 @@ static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capac
     batch->form = best_primitives()->forms[kind];
     const struct form *form = &forms[batch->form];
     const size_t n = padded(max_cols, form->run), n_vectors = capacity + BATCH_PAD, n_groups = n / BLOCK_COLS;
+    const bool scaled = batch->form != BATCH_FLOATS && batch->form != BATCH_BFLOATS;
     batch->values = arena_alloc(arena, n_vectors, n * form->value_bytes, error);
-    if (form->scaled)
+    if (scaled)
         batch->scales = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->scales, error);
     if (batch->form == BATCH_SMALL)
         batch->offsets = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->offsets, error);
-    return batch->values && (batch->scales || !form->scaled) &&
-           (batch->offsets || batch->form != BATCH_SMALL);
+    return batch->values && (batch->scales || !scaled) && (batch->offsets || batch->form != BATCH_SMALL);
 }
 
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, uint32_t kinds, struct arena *arena,
@@ -101,64 +100,85 @@ static size_t place_of(const struct batch *batch, size_t i, size_t col) {
     return (col / run * batch->n_vectors + i) * run + col % run;
 }
 
-/* One group of n values, padded with zeros, rounded to floats. */
-static void to_floats(enum rounding kind, const float *x, size_t n, float *to) {
+/* A group of up to BLOCK_COLS values, padded with zeros and rounded. */
+struct group {
+    float f32[BLOCK_COLS];
     int16_t i16[BLOCK_COLS];
     int8_t i8[BLOCK_COLS];
-    float scale;
+    float scale; /* of integers */
+};
+
+static void round_group(enum rounding kind, const float *x, size_t n, struct group *to) {
     int32_t sum;
-    const struct vector rounded = {kind, BLOCK_COLS, to, i16, i8, &scale, &sum};
+    const struct vector rounded = {kind, BLOCK_COLS, to->f32, to->i16, to->i8, &to->scale, &sum};
     round_part(&rounded, x, n, 0, 1);
-    for (size_t i = 0; (kind == ROUND_I16 || kind == ROUND_I8) && i < BLOCK_COLS; i++)
-        to[i] = (float)(kind == ROUND_I16 ? i16[i] : i8[i]) * scale;
 }
 
-static void to_bfloats(const float *x, size_t n, uint16_t *to) {
-    float padded_x[BLOCK_COLS] = {0};
-    if (n < BLOCK_COLS)
-        x = memcpy(padded_x, x, n * sizeof *x);
-    best_primitives()->split(x, to, to + SPLIT_COLS);
+/* Its integers, or the values that were not rounded. */
+static const float *numbers_of(enum rounding kind, struct group *group) {
+    for (size_t i = 0; kind == ROUND_I16 && i < BLOCK_COLS; i++)
+        group->f32[i] = group->i16[i];
+    for (size_t i = 0; kind == ROUND_I8 && i < BLOCK_COLS; i++)
+        group->f32[i] = group->i8[i];
+    return group->f32;
 }
 
-/* 16-bit integers, in either form, or 8-bit integers; `at` is the number of the group. */
-static void to_integers(enum rounding kind, const float *x, size_t n, const struct batch *to, size_t at) {
-    int16_t i16[BLOCK_COLS];
-    int32_t sum;
-    const struct vector rounded = {kind, BLOCK_COLS, NULL, i16, to->i8 + at * BLOCK_COLS, to->scales + at,
-                                   &sum};
-    round_part(&rounded, x, n, 0, 1);
-    if (to->form == BATCH_WORDS)
-        for (size_t col = 0; col < BLOCK_COLS; col++)
-            to->i16[at * BLOCK_COLS + batch_order(col)] = i16[col];
-    else if (to->form == BATCH_BYTES)
-        for (size_t col = 0; col < BLOCK_COLS; col++) {
-            to->bytes[2 * at * BLOCK_COLS + col] = (uint8_t)i16[col];
-            to->bytes[(2 * at + 1) * BLOCK_COLS + col] = (uint8_t)(i16[col] >> 8);
-        }
+static void to_floats(enum rounding kind, struct group *group, float *to) {
+    const bool scaled = kind == ROUND_I16 || kind == ROUND_I8;
+    const float *numbers = numbers_of(kind, group);
+    for (size_t i = 0; i < BLOCK_COLS; i++)
+        to[i] = scaled ? numbers[i] * group->scale : numbers[i];
 }
 
-static void set_offsets(const struct batch *to, size_t at) {
+static void to_words(const struct group *group, int16_t *to) {
+    for (size_t col = 0; col < BLOCK_COLS; col++)
+        to[batch_order(col)] = group->i16[col];
+}
+
+static void to_small(const struct group *group, int8_t *to, int16_t to_offsets[2]) {
     int offsets[2] = {0};
     for (size_t col = 0; col < BLOCK_COLS; col++)
-        offsets[col >> 1 & 1] -= 8 * to->i8[at * BLOCK_COLS + col];
-    to->offsets[at][0] = (int16_t)offsets[0];
-    to->offsets[at][1] = (int16_t)offsets[1];
+        offsets[col >> 1 & 1] -= 8 * group->i8[col];
+    memcpy(to, group->i8, BLOCK_COLS);
+    to_offsets[0] = (int16_t)offsets[0];
+    to_offsets[1] = (int16_t)offsets[1];
+}
+
+/* As group of vector i that begins at a column. */
+static void put_group(enum rounding kind, struct group *group, const struct batch *to, size_t i, size_t col) {
+    const size_t place = place_of(to, i, col), number = col / BLOCK_COLS * to->n_vectors + i;
+    const size_t second = to->n_vectors * BLOCK_COLS; /* numbers from a run to that of what it lacks */
+    uint16_t *pair = to->bf16 + place + col / BLOCK_COLS * second;
+    if (to->scales)
+        to->scales[number] = group->scale;
+    switch (to->form) {
+    case BATCH_FLOATS:
+        to_floats(kind, group, to->f32 + place);
+        break;
+    case BATCH_WORDS:
+        to_words(group, to->i16 + place);
+        break;
+    case BATCH_SMALL:
+        to_small(group, to->i8 + place, to->offsets[number]);
+        break;
+    case BATCH_BFLOATS:
+    case BATCH_WORD_BFLOATS:
+        best_primitives()->split(numbers_of(kind, group), pair, pair + second);
+    }
 }
 
 /* One vector as vector i of a batch. */
 static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
                            size_t i) {
-    for (size_t col = 0; col < padded(n_cols, forms[to->form].run); col += BLOCK_COLS) {
-        const size_t n = col < n_cols ? smaller(n_cols - col, BLOCK_COLS) : 0, place = place_of(to, i, col);
-        if (to->form == BATCH_FLOATS)
-            to_floats(kind, x + col, n, to->f32 + place);
-        else if (to->form == BATCH_BFLOATS)
-            to_bfloats(x + col, n, to->bf16 + 2 * place - col % SPLIT_COLS);
-        else
-            to_integers(kind, x + col, n, to, place / BLOCK_COLS);
-        if (to->form == BATCH_SMALL)
-            set_offsets(to, place / BLOCK_COLS);
+    const size_t n = padded(n_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
+    struct group group;
+    for (size_t g = 0; g < n_groups; g++) {
+        round_group(kind, x + g * BLOCK_COLS, smaller(n_cols - g * BLOCK_COLS, BLOCK_COLS), &group);
+        put_group(kind, &group, to, i, g * BLOCK_COLS);
     }
+    group = (struct group){0};
+    for (size_t col = n; col < padded(n, forms[to->form].run); col += BLOCK_COLS)
+        put_group(kind, &group, to, i, col);
 }
 
 /* A batch of n vectors. The number in `all` is not read: thread 0 may be setting it. */

@@ -74,14 +74,15 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
  * or n_cols. */
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
-/* How a batch keeps inputs of a rounding: as all of its types multiply them on this processor. Groups are of
- * BLOCK_COLS values; group g of vector i is the (g * n_vectors + i)-th. */
+/* How a batch keeps inputs of a rounding: as all of its types multiply them on this processor. Values lie in
+ * runs: run r of vector i is the (r * n_vectors + i)-th. */
 enum batch_form {
-    BATCH_FLOATS, /* that hold the rounded values, in runs of TILE_COLS in place of groups */
-    BATCH_BFLOATS, /* in runs of SPLIT_COLS: a run's values rounded to bf16, then what they lack, as bf16 */
-    BATCH_WORDS, /* 16-bit integers in batch_order() */
-    BATCH_BYTES, /* 16-bit integers: a group's low bytes, then its high bytes, which have the sign */
-    BATCH_SMALL, /* 8-bit integers */
+    BATCH_FLOATS, /* that hold the rounded values; runs of TILE_COLS */
+    BATCH_WORDS, /* 16-bit integers in batch_order(); runs of BLOCK_COLS */
+    BATCH_SMALL, /* 8-bit integers; runs of BLOCK_COLS */
+    BATCH_BFLOATS, /* rounded to bf16, and in a second run behind those of all vectors what they lack, as
+                      bf16; runs of BLOCK_COLS */
+    BATCH_WORD_BFLOATS, /* 16-bit integers likewise, which loses nothing */
 };
 
 /* Many rounded inputs. Behind each array there is room for another BATCH_PAD vectors' group or run. */
@@ -91,16 +92,15 @@ struct batch {
     union {
         void *values;
         float *f32; /* FLOATS */
-        uint16_t *bf16; /* BFLOATS */
+        uint16_t *bf16; /* BFLOATS, WORD_BFLOATS */
         int16_t *i16; /* WORDS */
-        uint8_t *bytes; /* BYTES */
         int8_t *i8; /* SMALL */
     };
-    float *scales; /* WORDS, BYTES, SMALL: of the groups */
-    int16_t (*offsets)[2]; /* SMALL: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all fours */
+    float *scales; /* of integers: group g of vector i is the (g * n_vectors + i)-th */
+    int16_t (*offsets)[2]; /* SMALL, likewise: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all
+                              fours */
 };
 #define BATCH_PAD 16
-#define SPLIT_COLS 128
 
 /* Where column `col` of a group of 16-bit words lies in a batch: of each four columns, 0 and 2 come first,
  * then 1 and 3. */

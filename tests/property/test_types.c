@@ -587,26 +587,27 @@ static float value_in_vector(const struct vector *x, size_t col) {
     }
 }
 
-static float value_of_pair(const uint16_t *first) {
-    return bits_float((uint32_t)first[0] << 16) + bits_float((uint32_t)first[SPLIT_COLS] << 16);
+static float bfloat(uint16_t bits) {
+    return bits_float((uint32_t)bits << 16);
 }
 
 static float value_in_batch(const struct batch *x, size_t i, size_t col) {
     const size_t at = col / BLOCK_COLS * x->n_vectors + i, in_group = col % BLOCK_COLS;
+    const size_t pair = (col / BLOCK_COLS * 2 * x->n_vectors + i) * BLOCK_COLS + in_group;
     switch (x->form) {
     case BATCH_FLOATS:
         return x->f32[(col / TILE_COLS * x->n_vectors + i) * TILE_COLS + col % TILE_COLS];
-    case BATCH_BFLOATS:
-        return value_of_pair(x->bf16 + (col / SPLIT_COLS * x->n_vectors + i) * 2 * SPLIT_COLS +
-                             col % SPLIT_COLS);
     case BATCH_WORDS:
         return x->i16[at * BLOCK_COLS + batch_order(in_group)] * x->scales[at];
-    case BATCH_BYTES:
-        return (float)((int8_t)x->bytes[(2 * at + 1) * BLOCK_COLS + in_group] * 256 +
-                       x->bytes[2 * at * BLOCK_COLS + in_group]) *
-               x->scales[at];
-    default:
+    case BATCH_SMALL:
         return x->i8[at * BLOCK_COLS + in_group] * x->scales[at];
+    case BATCH_BFLOATS:
+        return bfloat(x->bf16[pair]) + bfloat(x->bf16[pair + x->n_vectors * BLOCK_COLS]);
+    case BATCH_WORD_BFLOATS:
+        return (bfloat(x->bf16[pair]) + bfloat(x->bf16[pair + x->n_vectors * BLOCK_COLS])) * x->scales[at];
+    default:
+        fail_msg("a batch of the form %d", (int)x->form);
+        return 0;
     }
 }
 

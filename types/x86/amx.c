@@ -1,12 +1,10 @@
 /* Batches by AMX: tiles of sums, 16 vectors by the 16 rows of a panel, to which one instruction adds the
- * products of 64 bytes of each vector with 64 bytes of each row. Everything else is in avx512.c.
- *
- * A tile of weights holds four bytes of each row in a line (two, where they are bf16), which is how q8 has
- * them in the file. Tiles are used so throughout:
+ * products of 32 bf16 numbers, or of as many bytes, of each vector and each row. Everything else is in
+ * avx512.c. Tiles are used so throughout:
  *
  *   0 to 3  sums, a vector to a line
  *   4, 5    inputs, a vector to a line
- *   6, 7    weights, a column's row of four (or two) to a line
+ *   6, 7    weights, two columns (or four) of each row to a line
  *
  * Intel's Intrinsics Guide, and the Software Developer's Manual, volume 1, chapter 18. */
 #ifdef __x86_64__
@@ -51,16 +49,18 @@ INLINE void configure(uint16_t input_bytes, uint8_t weight_lines) {
  * zero. */
 
 #define STEP BLOCK_COLS /* columns of a tile */
+#define PART_COLS 128
 #define STEPS                                                                                                \
-    (SPLIT_COLS / STEP) /* so many columns of two panels and two groups lie in the first-level cache */
+    (PART_COLS / STEP) /* so many columns of two panels and two groups lie in the first-level cache */
 #define STEP_WEIGHTS (STEP * PANEL_ROWS)
 
-/* Weights of SPLIT_COLS columns of a panel, in bf16: in each line of a tile two columns of each row. */
+/* Weights of PART_COLS columns of a panel, in bf16: in each line of a tile two columns of each row. */
 struct pieces {
     _Alignas(LINE) uint16_t first[STEPS][STEP_WEIGHTS], second[STEPS][STEP_WEIGHTS];
 };
 
 typedef uint16_t words __attribute__((vector_size(LINE)));
+typedef int8_t bytes __attribute__((vector_size(LINE)));
 
 /* Sixteen rows of 32-bit words become sixteen columns. */
 INLINE void transpose(vi rows[PANEL_ROWS]) {
@@ -148,11 +148,12 @@ INLINE void take_pieces(const struct matrix *w, size_t row, size_t col, size_t c
 /* Sums of one or two groups of vectors with one or two panels. */
 struct corner {
     const uint16_t *x; /* of the first group */
+    size_t run_to_run; /* numbers from inputs to what they lack, and from there to the next step's */
     const struct pieces *panels[2];
     float *sums[2][2]; /* [group][panel] */
 };
 
-#define INPUT_NUMBERS (2 * SPLIT_COLS)
+#define INPUT_BYTES (STEP * sizeof(uint16_t))
 
 /* Adds the products of the inputs in tiles 4 and 5 with the weights in 6 and 7. */
 INLINE void add_corner(bool two_groups, bool two_panels) {
@@ -166,9 +167,9 @@ INLINE void add_corner(bool two_groups, bool two_panels) {
 }
 
 INLINE void load_inputs(const uint16_t *x, bool two_groups) {
-    TILE_LOAD(4, x, INPUT_NUMBERS * sizeof *x);
+    TILE_LOAD(4, x, INPUT_BYTES);
     if (two_groups)
-        TILE_LOAD(5, x + TILE_VECTORS * INPUT_NUMBERS, INPUT_NUMBERS * sizeof *x);
+        TILE_LOAD(5, x + TILE_VECTORS * STEP, INPUT_BYTES);
 }
 
 INLINE void load_weights(const uint16_t *panel, const uint16_t *other, bool two_panels) {
@@ -187,16 +188,16 @@ INLINE void multiply_corner(const struct corner *c, size_t n_steps, bool two_gro
     if (two_groups && two_panels)
         TILE_LOAD(3, c->sums[1][1], LINE);
     for (size_t step = 0; step < n_steps; step++) {
-        const uint16_t *x = c->x + step * STEP;
+        const uint16_t *x = c->x + 2 * step * c->run_to_run;
         load_weights(c->panels[0]->first[step], c->panels[1]->first[step], two_panels);
-        load_inputs(x + SPLIT_COLS, two_groups);
+        load_inputs(x + c->run_to_run, two_groups);
         add_corner(two_groups, two_panels);
         load_inputs(x, two_groups);
         add_corner(two_groups, two_panels);
         if (two_pieces) {
             load_weights(c->panels[0]->second[step], c->panels[1]->second[step], two_panels);
             add_corner(two_groups, two_panels);
-            load_inputs(x + SPLIT_COLS, two_groups);
+            load_inputs(x + c->run_to_run, two_groups);
             add_corner(two_groups, two_panels);
         }
     }
@@ -209,34 +210,19 @@ INLINE void multiply_corner(const struct corner *c, size_t n_steps, bool two_gro
         TILE_STORE(3, c->sums[1][1], LINE);
 }
 
-/* A part of a product: at most SPLIT_COLS columns of one or two panels. */
-struct part {
-    size_t row, n_panels, col, col_end;
-};
-
-/* The k-th part of rows and columns. */
-INLINE struct part part_of(size_t k, size_t row_begin, size_t row_end, size_t col_begin, size_t col_end) {
-    const size_t across = (col_end - col_begin + SPLIT_COLS - 1) / SPLIT_COLS;
-    struct part part = {.row = row_begin + k / across * 2 * PANEL_ROWS,
-                        .col = col_begin + k % across * SPLIT_COLS};
-    part.col_end = smaller(part.col + SPLIT_COLS, col_end);
-    part.n_panels = part.row + PANEL_ROWS < row_end ? 2 : part.row < row_end;
-    return part;
-}
-
-INLINE void take_part(const struct matrix *w, const struct part *part, struct pieces to[2], bool two_pieces) {
-    for (size_t panel = 0; panel < part->n_panels; panel++)
-        take_pieces(w, part->row + panel * PANEL_ROWS, part->col, part->col_end, &to[panel], two_pieces);
-}
-
-INLINE void multiply_part(const struct part *part, const struct pieces pieces[2], const struct batch *x,
-                          size_t first, size_t count, float *sums, bool two_panels, bool two_pieces) {
-    const size_t n_steps = (part->col_end - part->col + STEP - 1) / STEP;
-    const size_t panel_sums = padded_vectors(count) * PANEL_ROWS;
+/* Columns [col, col_end), at most PART_COLS, of one or two panels. */
+INLINE void multiply_panels(const struct matrix *w, const struct batch *x, size_t row, bool two_panels,
+                            size_t col, size_t col_end, size_t first, size_t count, float *sums,
+                            bool two_pieces) {
+    struct pieces pieces[2];
+    const size_t n_steps = (col_end - col + STEP - 1) / STEP, panel_sums = padded_vectors(count) * PANEL_ROWS;
+    take_pieces(w, row, col, col_end, &pieces[0], two_pieces);
+    if (two_panels)
+        take_pieces(w, row + PANEL_ROWS, col, col_end, &pieces[1], two_pieces);
     for (size_t i = 0; i < count; i += 2 * TILE_VECTORS) {
         float *to = sums + i * PANEL_ROWS, *next = to + TILE_VECTORS * PANEL_ROWS;
-        const struct corner corner = {x->bf16 +
-                                          (part->col / SPLIT_COLS * x->n_vectors + first + i) * INPUT_NUMBERS,
+        const struct corner corner = {x->bf16 + (col / STEP * 2 * x->n_vectors + first + i) * STEP,
+                                      x->n_vectors * STEP,
                                       {&pieces[0], &pieces[1]},
                                       {{to, to + panel_sums}, {next, next + panel_sums}}};
         if (i + TILE_VECTORS < count)
@@ -246,25 +232,19 @@ INLINE void multiply_part(const struct part *part, const struct pieces pieces[2]
     }
 }
 
-/* Weights are made ready while those before them are multiplied: a tile that is loaded from where vectors
- * were just stored waits long. */
 INLINE void multiply_bfloats(const struct matrix *w, const struct batch *x, size_t row_begin, size_t row_end,
                              size_t col_begin, size_t col_end, size_t first, size_t count, float *sums,
                              bool two_pieces) {
-    struct pieces pieces[2][2];
-    struct part part = part_of(0, row_begin, row_end, col_begin, col_end);
-    take_part(w, &part, pieces[0], two_pieces);
     configure(LINE, STEP / 2);
-    for (size_t k = 0; part.n_panels > 0; k++) {
-        const struct part next = part_of(k + 1, row_begin, row_end, col_begin, col_end);
-        float *to = sums + (part.row - row_begin) * padded_vectors(count);
-        take_part(w, &next, pieces[(k + 1) % 2], two_pieces);
-        if (part.n_panels == 2)
-            multiply_part(&part, pieces[k % 2], x, first, count, to, true, two_pieces);
-        else
-            multiply_part(&part, pieces[k % 2], x, first, count, to, false, two_pieces);
-        part = next;
-    }
+    for (size_t row = row_begin; row < row_end; row += 2 * PANEL_ROWS)
+        for (size_t col = col_begin; col < col_end; col += PART_COLS) {
+            const size_t end = smaller(col + PART_COLS, col_end);
+            float *to = sums + (row - row_begin) * padded_vectors(count);
+            if (row + PANEL_ROWS < row_end)
+                multiply_panels(w, x, row, true, col, end, first, count, to, two_pieces);
+            else
+                multiply_panels(w, x, row, false, col, end, first, count, to, two_pieces);
+        }
     TILES_RELEASE();
 }
 
@@ -280,169 +260,183 @@ TARGET void split_amx(const float *x, uint16_t *rounded, uint16_t *rest) {
 
 /* ---- q8 and q4 ---- */
 
-/* A block's products are 32-bit integers in tiles; these are stored, and scaled from there. The 16 bits of an
- * input are two bytes, with sums of their own. All blocks of a part are multiplied before any is scaled:
- * vectors are half as fast while there is work for tiles. */
+/* The integers of q8, of 8 bits, and those of its inputs, of 16 bits in two parts, are bf16 numbers: so sums
+ * are floats. Those of q4 and its inputs are bytes. A block's sums are stored and scaled from there. Two
+ * panels meet the inputs together; all their blocks of a part are multiplied before any is scaled, since
+ * vectors of floats are slow for a while behind tiles. */
 
-#define BLOCKS (TILE_COLS / BLOCK_COLS)
-#define WEIGHT_LINES (BLOCK_COLS / 4)
+#define BLOCKS (PART_COLS / BLOCK_COLS)
 
 /* Blocks of a panel, made ready for all vectors. */
-struct ready {
-    _Alignas(LINE) int8_t weights[BLOCKS][WEIGHT_LINES][LINE];
+struct q8_ready {
+    _Alignas(LINE) uint16_t weights[BLOCKS][STEP_WEIGHTS];
     float scales[BLOCKS][PANEL_ROWS];
 };
 
-typedef int8_t bytes __attribute__((vector_size(LINE)));
-typedef int32_t products[TILE_VECTORS][PANEL_ROWS];
-
-INLINE void q8_unpack_block(const struct q8_block *block, int8_t weights[WEIGHT_LINES][LINE]) {
-    memcpy(weights, block->groups, sizeof block->groups);
-}
-
-INLINE void q4_unpack_block(const struct q4_block *block, int8_t weights[WEIGHT_LINES][LINE]) {
-    for (size_t c = 0; c < WEIGHT_LINES / 2; c++) {
-        const vi pairs = load_words(block->chunks[c]);
-        const bytes low = (bytes)(pairs & 0x0f0f0f0f) - 8, high = (bytes)(pairs >> 4 & 0x0f0f0f0f) - 8;
-        memcpy(weights[2 * c], &low, sizeof low);
-        memcpy(weights[2 * c + 1], &high, sizeof high);
-    }
-}
-
-/* A group of vectors, of which `count` matter, with blocks of a panel. */
-struct meeting {
-    const struct ready *ready;
-    const struct batch *x;
-    size_t n_blocks, at; /* the place of the first vector's group of the first block */
-    size_t count;
+struct q4_ready {
+    _Alignas(LINE) int8_t weights[BLOCKS][STEP_WEIGHTS];
+    float scales[BLOCKS][PANEL_ROWS];
 };
 
-INLINE size_t place_in(const struct meeting *m, size_t block) {
-    return m->at + block * m->x->n_vectors;
+/* Byte `col` of each word, with its sign, as a float: the upper half is bf16, the lower zero. */
+INLINE vi float_of_byte(vi fours, int col) {
+    return (vi) __builtin_convertvector(fours << (24 - 8 * col) >> 24, vf);
 }
 
-#define Q4_MULTIPLY(block, sums, inputs, weights_tile)                                                       \
+INLINE void q8_unpack_block(const struct q8_block *block, uint16_t weights[STEP_WEIGHTS]) {
+    for (size_t g = 0; g < BLOCK_COLS / 4; g++)
+        for (int col = 0; col < 4; col += 2, weights += 2 * PANEL_ROWS) {
+            const vi fours = load_words(block->groups[g]);
+            const vi pair = (vi)((vu)float_of_byte(fours, col) >> 16) | float_of_byte(fours, col + 1);
+            memcpy(weights, &pair, sizeof pair);
+        }
+}
+
+INLINE void q4_unpack_block(const struct q4_block *block, int8_t weights[STEP_WEIGHTS]) {
+    for (size_t c = 0; c < BLOCK_COLS / 8; c++, weights += 8 * PANEL_ROWS) {
+        const vi pairs = load_words(block->chunks[c]);
+        const bytes low = (bytes)(pairs & 0x0f0f0f0f) - 8, high = (bytes)(pairs >> 4 & 0x0f0f0f0f) - 8;
+        memcpy(weights, &low, sizeof low);
+        memcpy(weights + 4 * PANEL_ROWS, &high, sizeof high);
+    }
+}
+
+/* Adds to tiles a and b the products of a block of both panels with the vectors from number i on; for q8,
+ * with the first or the second part of the inputs. */
+#define Q8_ADD(part, block, inputs, a, b)                                                                    \
     do {                                                                                                     \
-        TILE_LOAD(weights_tile, m->ready->weights[block], LINE);                                             \
-        TILE_LOAD(inputs, m->x->i8 + place_in(m, block) * BLOCK_COLS, BLOCK_COLS);                           \
-        TILE_ZERO(sums);                                                                                     \
-        TILE_ADD(tdpbssd, sums, inputs, weights_tile);                                                       \
-        TILE_STORE(sums, to[block], LINE);                                                                   \
+        const size_t group = (col / BLOCK_COLS + (block)) * 2 + (part);                                      \
+        TILE_LOAD(inputs, x->bf16 + (group * x->n_vectors + i) * BLOCK_COLS, LINE);                          \
+        TILE_LOAD(6, ready[0].weights[block], LINE);                                                         \
+        TILE_ADD(tdpbf16ps, a, inputs, 6);                                                                   \
+        TILE_LOAD(7, ready[1].weights[block], LINE);                                                         \
+        TILE_ADD(tdpbf16ps, b, inputs, 7);                                                                   \
     } while (0)
 
-INLINE void q4_multiply_blocks(const struct meeting *m, products to[BLOCKS]) {
-    size_t block = 0;
-    for (; block + 4 <= m->n_blocks; block += 4) {
-        Q4_MULTIPLY(block, 0, 4, 6);
-        Q4_MULTIPLY(block + 1, 1, 5, 7);
-        Q4_MULTIPLY(block + 2, 2, 4, 6);
-        Q4_MULTIPLY(block + 3, 3, 5, 7);
-    }
-    for (; block < m->n_blocks; block++)
-        Q4_MULTIPLY(block, 0, 4, 6);
-}
-
-INLINE vi q4_products(products from[BLOCKS], size_t block, size_t i) {
-    return load_words(from[block][i]);
-}
-
-#define Q8_MULTIPLY(block, low, high, weights_tile)                                                          \
+#define Q4_ADD(part, block, inputs, a, b)                                                                    \
     do {                                                                                                     \
-        const uint8_t *x = m->x->bytes + place_in(m, block) * 2 * BLOCK_COLS;                                \
-        TILE_LOAD(weights_tile, m->ready->weights[block], LINE);                                             \
-        TILE_LOAD(4, x, 2 * BLOCK_COLS);                                                                     \
-        TILE_ZERO(low);                                                                                      \
-        TILE_ADD(tdpbusd, low, 4, weights_tile);                                                             \
-        TILE_LOAD(5, x + BLOCK_COLS, 2 * BLOCK_COLS);                                                        \
-        TILE_ZERO(high);                                                                                     \
-        TILE_ADD(tdpbssd, high, 5, weights_tile);                                                            \
-        TILE_STORE(low, to[2 * (block)], LINE);                                                              \
-        TILE_STORE(high, to[2 * (block) + 1], LINE);                                                         \
+        const size_t group = col / BLOCK_COLS + (block);                                                     \
+        TILE_LOAD(inputs, x->i8 + (group * x->n_vectors + i) * BLOCK_COLS, BLOCK_COLS);                      \
+        TILE_LOAD(6, ready[0].weights[block], LINE);                                                         \
+        TILE_ADD(tdpbssd, a, inputs, 6);                                                                     \
+        TILE_LOAD(7, ready[1].weights[block], LINE);                                                         \
+        TILE_ADD(tdpbssd, b, inputs, 7);                                                                     \
     } while (0)
 
-INLINE void q8_multiply_blocks(const struct meeting *m, products to[2 * BLOCKS]) {
-    size_t block = 0;
-    for (; block + 2 <= m->n_blocks; block += 2) {
-        Q8_MULTIPLY(block, 0, 1, 6);
-        Q8_MULTIPLY(block + 1, 2, 3, 7);
-    }
-    if (block < m->n_blocks)
-        Q8_MULTIPLY(block, 0, 1, 6);
+INLINE vf q8_sum(const uint8_t *from) {
+    return (vf)load_words(from);
 }
 
-INLINE vi q8_products(products from[2 * BLOCKS], size_t block, size_t i) {
-    return load_words(from[2 * block][i]) + (load_words(from[2 * block + 1][i]) << 8);
+INLINE vf q4_sum(const uint8_t *from) {
+    return __builtin_convertvector(load_words(from), vf);
 }
 
-/* A whole group's sums stay in registers, those of a smaller one beside them. */
-#define DEFINE_INTEGERS(type, tiles)                                                                         \
-    INLINE vf type##_scaled(const struct meeting *m, products from[tiles * BLOCKS], size_t block, size_t i,  \
-                            vf sum) {                                                                        \
-        const float input_scale = m->x->scales[place_in(m, block) + i];                                      \
-        return fused(__builtin_convertvector(type##_products(from, block, i), vf),                           \
-                     load(m->ready->scales[block]) * input_scale, sum);                                      \
+#define BLOCK_SUMS (TILE_VECTORS * LINE) /* bytes */
+typedef uint8_t part_sums[2][BLOCKS][BLOCK_SUMS];
+
+/* Each sum waits for the one before it in its tile, so two blocks go on in turn; in place of one beyond the
+ * last, that is multiplied again. A whole group's sums stay in registers while they are scaled. */
+#define DEFINE_INTEGERS(type, TYPE, n_parts, input_bytes, weight_lines)                                      \
+    INLINE void type##_multiply_blocks(const struct type##_ready ready[2], const struct batch *x,            \
+                                       size_t col, size_t n_blocks, size_t i, part_sums to) {                \
+        for (size_t block = 0; block < n_blocks; block += 2) {                                               \
+            const size_t next = smaller(block + 1, n_blocks - 1);                                            \
+            TILE_ZERO(0);                                                                                    \
+            TILE_ZERO(1);                                                                                    \
+            TILE_ZERO(2);                                                                                    \
+            TILE_ZERO(3);                                                                                    \
+            TYPE##_ADD(0, block, 4, 0, 1);                                                                   \
+            TYPE##_ADD(0, next, 5, 2, 3);                                                                    \
+            if (n_parts > 1) {                                                                               \
+                TYPE##_ADD(1, block, 4, 0, 1);                                                               \
+                TYPE##_ADD(1, next, 5, 2, 3);                                                                \
+            }                                                                                                \
+            TILE_STORE(0, to[0][block], LINE);                                                               \
+            TILE_STORE(1, to[1][block], LINE);                                                               \
+            TILE_STORE(2, to[0][next], LINE);                                                                \
+            TILE_STORE(3, to[1][next], LINE);                                                                \
+        }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    INLINE void type##_scale_group(const struct meeting *m, products from[tiles * BLOCKS], float *sums) {    \
+    INLINE void type##_scale_group(const struct type##_ready *ready, const float *input_scales,              \
+                                   size_t n_vectors, size_t n_blocks, uint8_t from[BLOCKS][BLOCK_SUMS],      \
+                                   float *sums) {                                                            \
         vf sum[TILE_VECTORS];                                                                                \
         UNROLL_VECTORS                                                                                       \
         for (size_t i = 0; i < TILE_VECTORS; i++)                                                            \
             sum[i] = load(sums + i * PANEL_ROWS);                                                            \
-        for (size_t block = 0; block < m->n_blocks; block++)                                                 \
+        for (size_t block = 0; block < n_blocks; block++, input_scales += n_vectors) {                       \
+            const vf scales = load(ready->scales[block]);                                                    \
             UNROLL_VECTORS                                                                                   \
-        for (size_t i = 0; i < TILE_VECTORS; i++)                                                            \
-            sum[i] = type##_scaled(m, from, block, i, sum[i]);                                               \
+            for (size_t i = 0; i < TILE_VECTORS; i++)                                                        \
+                sum[i] = fused(type##_sum(from[block] + i * LINE), scales * input_scales[i], sum[i]);        \
+        }                                                                                                    \
         UNROLL_VECTORS                                                                                       \
         for (size_t i = 0; i < TILE_VECTORS; i++)                                                            \
             store(sums + i * PANEL_ROWS, sum[i]);                                                            \
     }                                                                                                        \
                                                                                                              \
-    INLINE void type##_add_products(const struct meeting *m, float *sums) {                                  \
-        _Alignas(LINE) products buffer[tiles * BLOCKS];                                                      \
-        type##_multiply_blocks(m, buffer);                                                                   \
-        if (m->count >= TILE_VECTORS)                                                                        \
-            type##_scale_group(m, buffer, sums);                                                             \
-        for (size_t i = 0; m->count < TILE_VECTORS && i < m->count; i++, sums += PANEL_ROWS)                 \
-            for (size_t block = 0; block < m->n_blocks; block++)                                             \
-                store(sums, type##_scaled(m, buffer, block, i, load(sums)));                                 \
+    /* Of fewer than TILE_VECTORS vectors. */                                                                \
+    INLINE void type##_scale_some(const struct type##_ready *ready, const float *input_scales,               \
+                                  size_t n_vectors, size_t n_blocks, size_t count,                           \
+                                  uint8_t from[BLOCKS][BLOCK_SUMS], float *sums) {                           \
+        for (size_t i = 0; i < count; i++, sums += PANEL_ROWS) {                                             \
+            vf sum = load(sums);                                                                             \
+            for (size_t block = 0; block < n_blocks; block++)                                                \
+                sum = fused(type##_sum(from[block] + i * LINE),                                              \
+                            load(ready->scales[block]) * input_scales[block * n_vectors + i], sum);          \
+            store(sums, sum);                                                                                \
+        }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    INLINE size_t type##_make_ready(const struct matrix *w, size_t row, size_t col, size_t col_end,          \
-                                    struct ready *to) {                                                      \
+    INLINE void type##_make_ready(const struct matrix *w, size_t row, size_t col, size_t n_blocks,           \
+                                  struct type##_ready *to) {                                                 \
         const struct type##_block *blocks = block_at(w, row, col);                                           \
-        const size_t n_blocks = (smaller(TILE_COLS, col_end - col) + BLOCK_COLS - 1) / BLOCK_COLS;           \
-        for (size_t b = 0; b < n_blocks; b++) {                                                              \
-            fetch_ahead(&blocks[b], sizeof *blocks);                                                         \
-            type##_unpack_block(&blocks[b], to->weights[b]);                                                 \
-            store(to->scales[b], widen_half(load_halves(blocks[b].scales)));                                 \
+        for (size_t block = 0; block < n_blocks; block++) {                                                  \
+            fetch_ahead(&blocks[block], sizeof *blocks);                                                     \
+            type##_unpack_block(&blocks[block], to->weights[block]);                                         \
+            store(to->scales[block], widen_half(load_halves(blocks[block].scales)));                         \
         }                                                                                                    \
-        return n_blocks;                                                                                     \
+    }                                                                                                        \
+                                                                                                             \
+    /* At most PART_COLS columns of one or two panels. */                                                    \
+    INLINE void type##_multiply_part(const struct matrix *w, const struct batch *x, size_t row,              \
+                                     size_t n_panels, size_t col, size_t n_cols, size_t first, size_t count, \
+                                     float *sums) {                                                          \
+        _Alignas(LINE) part_sums buffer;                                                                     \
+        struct type##_ready ready[2];                                                                        \
+        const size_t n_blocks = (n_cols + BLOCK_COLS - 1) / BLOCK_COLS, n_vectors = x->n_vectors;            \
+        const float *input_scales = x->scales + col / BLOCK_COLS * n_vectors + first;                        \
+        for (size_t panel = 0; panel < 2; panel++)                                                           \
+            type##_make_ready(w, row + (panel < n_panels ? panel * PANEL_ROWS : 0), col, n_blocks,           \
+                              &ready[panel]);                                                                \
+        for (size_t i = 0; i < count; i += TILE_VECTORS, input_scales += TILE_VECTORS) {                     \
+            type##_multiply_blocks(ready, x, col, n_blocks, first + i, buffer);                              \
+            for (size_t panel = 0; panel < n_panels; panel++) {                                              \
+                float *to = sums + (panel * padded_vectors(count) + i) * PANEL_ROWS;                         \
+                if (count - i >= TILE_VECTORS)                                                               \
+                    type##_scale_group(&ready[panel], input_scales, n_vectors, n_blocks, buffer[panel], to); \
+                else                                                                                         \
+                    type##_scale_some(&ready[panel], input_scales, n_vectors, n_blocks, count - i,           \
+                                      buffer[panel], to);                                                    \
+            }                                                                                                \
+        }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
                                          size_t count, float *sums) {                                        \
-        struct ready ready[2];                                                                               \
-        const size_t across = (col_end - col_begin + TILE_COLS - 1) / TILE_COLS;                             \
-        const size_t n_parts = (row_end - row_begin + PANEL_ROWS - 1) / PANEL_ROWS * across;                 \
-        size_t n_blocks = type##_make_ready(w, row_begin, col_begin, col_end, &ready[0]);                    \
-        configure(BLOCK_COLS, WEIGHT_LINES);                                                                 \
-        for (size_t k = 0; k < n_parts; k++) {                                                               \
-            const size_t panel = k / across, col = col_begin + k % across * TILE_COLS;                       \
-            struct meeting m = {&ready[k % 2], x, n_blocks, col / BLOCK_COLS * x->n_vectors + first, count}; \
-            float *to = sums + panel * padded_vectors(count) * PANEL_ROWS;                                   \
-            if (k + 1 < n_parts)                                                                             \
-                n_blocks = type##_make_ready(w, row_begin + (k + 1) / across * PANEL_ROWS,                   \
-                                             col_begin + (k + 1) % across * TILE_COLS, col_end,              \
-                                             &ready[(k + 1) % 2]);                                           \
-            for (size_t i = 0; i < count; i += TILE_VECTORS, m.at += TILE_VECTORS, m.count -= TILE_VECTORS)  \
-                type##_add_products(&m, to + i * PANEL_ROWS);                                                \
-        }                                                                                                    \
+        configure(input_bytes, weight_lines);                                                                \
+        for (size_t row = row_begin; row < row_end; row += 2 * PANEL_ROWS)                                   \
+            for (size_t col = col_begin; col < col_end; col += PART_COLS)                                    \
+                type##_multiply_part(w, x, row, row + PANEL_ROWS < row_end ? 2 : 1, col,                     \
+                                     smaller(PART_COLS, col_end - col), first, count,                        \
+                                     sums + (row - row_begin) * padded_vectors(count));                      \
         TILES_RELEASE();                                                                                     \
     }
 
-DEFINE_INTEGERS(q8, 2)
-DEFINE_INTEGERS(q4, 1)
+DEFINE_INTEGERS(q8, Q8, 2, LINE, BLOCK_COLS / 2)
+DEFINE_INTEGERS(q4, Q4, 1, BLOCK_COLS, BLOCK_COLS / 4)
 
 #define DEFINE_BFLOATS(type, two_pieces)                                                                     \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
