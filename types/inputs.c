@@ -21,18 +21,31 @@ static const struct form {
     [BATCH_WORD_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
 };
 
+static bool is_scaled(enum batch_form form) {
+    return form != BATCH_FLOATS && form != BATCH_BFLOATS;
+}
+
+/* For whichever form a batch of up to `capacity` vectors takes. */
 static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capacity, size_t max_cols,
                            struct arena *arena, struct error *error) {
-    batch->form = best_primitives()->forms[kind];
-    const struct form *form = &forms[batch->form];
-    const size_t n = padded(max_cols, form->run), n_vectors = capacity + BATCH_PAD, n_groups = n / BLOCK_COLS;
-    const bool scaled = batch->form != BATCH_FLOATS && batch->form != BATCH_BFLOATS;
-    batch->values = arena_alloc(arena, n_vectors, n * form->value_bytes, error);
+    const size_t n_vectors = capacity + BATCH_PAD, n_groups = padded(max_cols, BLOCK_COLS) / BLOCK_COLS;
+    size_t vector_bytes = 0;
+    bool scaled = false, small = false;
+    for (const struct primitives *p = primitives_for(capacity);; p++) {
+        const struct form *form = &forms[p->forms[kind]];
+        const size_t bytes = padded(max_cols, form->run) * form->value_bytes;
+        vector_bytes = bytes > vector_bytes ? bytes : vector_bytes;
+        scaled |= is_scaled(p->forms[kind]);
+        small |= p->forms[kind] == BATCH_SMALL;
+        if (p == primitives_for(2))
+            break;
+    }
+    batch->values = arena_alloc(arena, n_vectors, vector_bytes, error);
     if (scaled)
         batch->scales = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->scales, error);
-    if (batch->form == BATCH_SMALL)
+    if (small)
         batch->offsets = arena_alloc(arena, n_vectors, n_groups * sizeof *batch->offsets, error);
-    return batch->values && (batch->scales || !scaled) && (batch->offsets || batch->form != BATCH_SMALL);
+    return batch->values && (batch->scales || !scaled) && (batch->offsets || !small);
 }
 
 bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, uint32_t kinds, struct arena *arena,
@@ -149,7 +162,7 @@ static void put_group(enum rounding kind, struct group *group, const struct batc
     const size_t place = place_of(to, i, col), number = col / BLOCK_COLS * to->n_vectors + i;
     const size_t second = to->n_vectors * BLOCK_COLS; /* numbers from a run to that of what it lacks */
     uint16_t *pair = to->bf16 + place + col / BLOCK_COLS * second;
-    if (to->scales)
+    if (is_scaled(to->form))
         to->scales[number] = group->scale;
     switch (to->form) {
     case BATCH_FLOATS:
@@ -181,9 +194,9 @@ static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, co
         put_group(kind, &group, to, i, col);
 }
 
-/* A batch of n vectors. The number in `all` is not read: thread 0 may be setting it. */
-static struct batch batch_of(const struct batch *all, size_t n) {
-    return (struct batch){n, all->form, {all->values}, all->scales, all->offsets};
+/* A batch of n vectors. Their number and form in `all` are not read: thread 0 may be setting them. */
+static struct batch batch_of(const struct batch *all, enum rounding kind, size_t n) {
+    return (struct batch){n, primitives_for(n)->forms[kind], {all->values}, all->scales, all->offsets};
 }
 
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
@@ -191,7 +204,7 @@ static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, si
     size_t begin, end;
     share_of(count, 1, thread, n_threads, &begin, &end);
     for (int kind = 0; kind < ROUNDINGS; kind++) {
-        const struct batch batch = batch_of(&inputs->batch[kind], count);
+        const struct batch batch = batch_of(&inputs->batch[kind], (enum rounding)kind, count);
         for (size_t i = begin; kinds & 1u << kind && i < end; i++)
             round_to_batch((enum rounding)kind, x + i * x_stride, n_cols, &batch, i);
     }
@@ -206,6 +219,7 @@ void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t c
         for (int kind = 0; kind < ROUNDINGS; kind++) {
             inputs->one[kind].n_cols = n_cols;
             inputs->batch[kind].n_vectors = count;
+            inputs->batch[kind].form = primitives_for(count)->forms[kind];
         }
     }
     if (count == 1)

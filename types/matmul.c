@@ -36,7 +36,7 @@ struct part {
 };
 
 static multiply_fn *multiplier(const struct type *type, const struct batch *x, size_t count) {
-    return x->form == BATCH_FLOATS && count > FEW_VECTORS ? NULL : type_multiply(type);
+    return x->form == BATCH_FLOATS && count > FEW_VECTORS ? NULL : type_multiply(type, x->n_vectors);
 }
 
 static size_t width(const struct part *part) {
@@ -75,7 +75,7 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
 }
 
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
-    const size_t most = count == 1 ? 16 : best_primitives()->blocking.panels;
+    const size_t most = count == 1 ? 16 : primitives_for(count)->blocking.panels;
     size_t grain = PANEL_ROWS * most;
     while (grain > 4 * PANEL_ROWS && grain * 2 * n_threads > n_rows)
         grain /= 2;
@@ -88,7 +88,7 @@ void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_
         type_matvec(w->type)(w, &inputs->one[w->type->rounding], begin, end, y);
         return;
     }
-    const struct blocking blocking = best_primitives()->blocking;
+    const struct blocking blocking = primitives_for(inputs->count)->blocking;
     const size_t chunk = blocking.panels * PANEL_ROWS;
     struct part part = {.w = w, .x = &inputs->batch[w->type->rounding], .tile = scratch};
     part.sums = part.tile + tile_size(w->n_cols);

@@ -14,7 +14,7 @@
     {                                                                                                        \
         .needs = CPU_AVX512 | CPU_AMX, .f16_widen = f16_widen_avx512, .bf16_widen = bf16_widen_avx512,       \
         .round_i16 = round_i16_avx512, .round_i8 = round_i8_avx512, .product = product_avx512,               \
-        .split = split_amx, .blocking = {16, 512},                                                           \
+        .split = split_amx, .least_vectors = BATCH_PAD, .blocking = {16, 512},                               \
         .forms = {[ROUND_NONE] = BATCH_FLOATS,                                                               \
                   [ROUND_SPLIT] = BATCH_BFLOATS,                                                             \
                   [ROUND_I16] = BATCH_WORD_BFLOATS,                                                          \
@@ -33,9 +33,13 @@ const struct primitives primitives[] = {
     WHOLE_PRIMITIVES(scalar, 0, FLOATS),
 };
 
-const struct primitives *best_primitives(void) {
+const struct primitives *primitives_for(size_t n_vectors) {
     const struct primitives *best = primitives;
-    while (best->needs & ~cpu_features())
+    while (best->needs & ~cpu_features() || best->least_vectors > n_vectors)
         best++;
     return best;
+}
+
+const struct primitives *best_primitives(void) {
+    return primitives_for(SIZE_MAX);
 }

@@ -74,8 +74,8 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
  * or n_cols. */
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
-/* How a batch keeps inputs of a rounding: as all of its types multiply them on this processor. Values lie in
- * runs: run r of vector i is the (r * n_vectors + i)-th. */
+/* How a batch keeps inputs of a rounding: as all of its types multiply so many on this processor. Values lie
+ * in runs: run r of vector i is the (r * n_vectors + i)-th. */
 enum batch_form {
     BATCH_FLOATS, /* that hold the rounded values; runs of TILE_COLS */
     BATCH_WORDS, /* 16-bit integers in batch_order(); runs of BLOCK_COLS */
@@ -136,6 +136,7 @@ struct variant {
     matvec_fn *matvec;
     unpack_fn *unpack;
     multiply_fn *multiply; /* where no variant has it, weights are unpacked */
+    size_t least_vectors; /* that multiply is the best for */
 };
 
 struct type {
@@ -170,6 +171,7 @@ bool matrix_bytes(const struct type *type, uint64_t n_rows, uint64_t n_cols, uin
 encode_fn *type_encode(const struct type *type);
 matvec_fn *type_matvec(const struct type *type);
 unpack_fn *type_unpack(const struct type *type);
-multiply_fn *type_multiply(const struct type *type); /* but this one: NULL where no variant has it */
+/* But this one, for a batch of so many vectors: NULL where no variant has it. */
+multiply_fn *type_multiply(const struct type *type, size_t n_vectors);
 
 #endif

@@ -36,9 +36,9 @@ matvec_fn *type_matvec(const struct type *type){BEST(type, matvec)}
 
 unpack_fn *type_unpack(const struct type *type){BEST(type, unpack)}
 
-multiply_fn *type_multiply(const struct type *type) {
-    for (size_t i = 0; i < type->n_variants; i++)
-        if (type->variants[i].multiply && (type->variants[i].needs & ~cpu_features()) == 0)
-            return type->variants[i].multiply;
+multiply_fn *type_multiply(const struct type *type, size_t n_vectors) {
+    for (const struct variant *v = type->variants; v < type->variants + type->n_variants; v++)
+        if (v->multiply && v->least_vectors <= n_vectors && (v->needs & ~cpu_features()) == 0)
+            return v->multiply;
     return NULL;
 }

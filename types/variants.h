@@ -57,7 +57,11 @@ matvec_fn q4_matvec_neondot;
 #if defined(__x86_64__)
 #define PLAIN_VARIANTS(type)                                                                                 \
     MULTIPLYING(type, avx512, CPU_AVX512), MULTIPLYING(type, avx2, CPU_AVX2), MULTIPLYING(type, scalar, 0)
-#define AMX_VARIANT(type) {.name = "amx", .needs = CPU_AVX512 | CPU_AMX, .multiply = type##_multiply_amx},
+#define AMX_VARIANT(type)                                                                                    \
+    {.name = "amx",                                                                                          \
+     .needs = CPU_AVX512 | CPU_AMX,                                                                          \
+     .multiply = type##_multiply_amx,                                                                        \
+     .least_vectors = BATCH_PAD},
 #define BLOCK_VARIANTS(type)                                                                                 \
     AMX_VARIANT(type){.name = "avx512vnni",                                                                  \
                       .needs = CPU_AVX512 | CPU_AVX512_VNNI,                                                 \
@@ -88,12 +92,14 @@ struct primitives {
     round_i16_fn *round_i16;
     round_i8_fn *round_i8;
     product_fn *product;
-    split_fn *split; /* where a form is BATCH_BFLOATS */
+    split_fn *split; /* where a form has bf16 */
+    size_t least_vectors; /* of a batch that is kept and multiplied so */
     struct blocking blocking; /* for the second-level cache that processors with these instructions have */
     enum batch_form forms[ROUNDINGS]; /* of batches: what all types with the rounding can multiply */
 };
 
 extern const struct primitives primitives[]; /* best first; the last needs nothing */
 const struct primitives *best_primitives(void);
+const struct primitives *primitives_for(size_t n_vectors); /* for batches of so many */
 
 #endif

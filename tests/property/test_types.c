@@ -853,7 +853,7 @@ static void check_products(const struct subject *s, size_t count) {
 }
 
 static void check_matmul(const struct subject *s) {
-    static const size_t counts[] = {1, 2, 3, 4, 7};
+    static const size_t counts[] = {1, 2, 3, 4, 7, 17};
     for (size_t i = 0; i < COUNT(counts); i++)
         check_products(s, counts[i]);
 }
