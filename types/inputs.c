@@ -180,18 +180,21 @@ static void put_group(enum rounding kind, struct group *group, const struct batc
     }
 }
 
-/* One vector as vector i of a batch. */
-static void round_to_batch(enum rounding kind, const float *x, size_t n_cols, const struct batch *to,
-                           size_t i) {
-    const size_t n = padded(n_cols, BLOCK_COLS), n_groups = n / BLOCK_COLS;
+/* Vectors [begin, end) of a batch from x[i * x_stride], one group of all after the other: they lie side by
+ * side. */
+static void round_to_batch(enum rounding kind, const float *x, size_t x_stride, size_t n_cols,
+                           const struct batch *to, size_t begin, size_t end) {
+    const size_t n = padded(n_cols, BLOCK_COLS);
     struct group group;
-    for (size_t g = 0; g < n_groups; g++) {
-        round_group(kind, x + g * BLOCK_COLS, smaller(n_cols - g * BLOCK_COLS, BLOCK_COLS), &group);
-        put_group(kind, &group, to, i, g * BLOCK_COLS);
-    }
+    for (size_t col = 0; col < n; col += BLOCK_COLS)
+        for (size_t i = begin; i < end; i++) {
+            round_group(kind, x + i * x_stride + col, smaller(n_cols - col, BLOCK_COLS), &group);
+            put_group(kind, &group, to, i, col);
+        }
     group = (struct group){0};
     for (size_t col = n; col < padded(n, forms[to->form].run); col += BLOCK_COLS)
-        put_group(kind, &group, to, i, col);
+        for (size_t i = begin; i < end; i++)
+            put_group(kind, &group, to, i, col);
 }
 
 /* A batch of n vectors. Their number and form in `all` are not read: thread 0 may be setting them. */
@@ -199,14 +202,17 @@ static struct batch batch_of(const struct batch *all, enum rounding kind, size_t
     return (struct batch){n, primitives_for(n)->forms[kind], {all->values}, all->scales, all->offsets};
 }
 
+/* Vectors that are read at a time, each a stream for the processor's prefetchers. */
+#define AT_ONCE 16
+
 static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                       uint32_t kinds, unsigned thread, unsigned n_threads) {
     size_t begin, end;
     share_of(count, 1, thread, n_threads, &begin, &end);
     for (int kind = 0; kind < ROUNDINGS; kind++) {
         const struct batch batch = batch_of(&inputs->batch[kind], (enum rounding)kind, count);
-        for (size_t i = begin; kinds & 1u << kind && i < end; i++)
-            round_to_batch((enum rounding)kind, x + i * x_stride, n_cols, &batch, i);
+        for (size_t i = begin; kinds & 1u << kind && i < end; i += AT_ONCE)
+            round_to_batch((enum rounding)kind, x, x_stride, n_cols, &batch, i, smaller(i + AT_ONCE, end));
     }
 }
 

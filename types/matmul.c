@@ -69,9 +69,13 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
             multiply_unpacked(part, begin, end);
     }
     for (size_t i = 0; i < part->count; i++)
-        for (size_t panel = 0, row = begin; row < end; panel++, row += PANEL_ROWS)
-            memcpy(y + i * y_stride + row, sums_of(part, panel) + i * PANEL_ROWS,
-                   smaller(PANEL_ROWS, end - row) * sizeof *y);
+        for (size_t panel = 0, row = begin; row < end; panel++, row += PANEL_ROWS) {
+            const float *from = sums_of(part, panel) + i * PANEL_ROWS;
+            if (row + PANEL_ROWS <= end)
+                memcpy(y + i * y_stride + row, from, PANEL_ROWS * sizeof *y);
+            else
+                memcpy(y + i * y_stride + row, from, (end - row) * sizeof *y);
+        }
 }
 
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {

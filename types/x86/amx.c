@@ -49,9 +49,9 @@ INLINE void configure(uint16_t input_bytes, uint8_t weight_lines) {
  * zero. */
 
 #define STEP BLOCK_COLS /* columns of a tile */
+/* So many of two panels and two groups of vectors lie in the first-level cache. */
 #define PART_COLS 128
-#define STEPS                                                                                                \
-    (PART_COLS / STEP) /* so many columns of two panels and two groups lie in the first-level cache */
+#define STEPS (PART_COLS / STEP)
 #define STEP_WEIGHTS (STEP * PANEL_ROWS)
 
 /* Weights of PART_COLS columns of a panel, in bf16: in each line of a tile two columns of each row. */
@@ -301,26 +301,27 @@ INLINE void q4_unpack_block(const struct q4_block *block, int8_t weights[STEP_WE
     }
 }
 
-/* Adds to tiles a and b the products of a block of both panels with the vectors from number i on; for q8,
- * with the first or the second part of the inputs. */
-#define Q8_ADD(part, block, inputs, a, b)                                                                    \
+/* Loads a block of the vectors from number i on; for q8 both parts. */
+#define Q8_LOAD_INPUTS(group)                                                                                \
     do {                                                                                                     \
-        const size_t group = (col / BLOCK_COLS + (block)) * 2 + (part);                                      \
-        TILE_LOAD(inputs, x->bf16 + (group * x->n_vectors + i) * BLOCK_COLS, LINE);                          \
-        TILE_LOAD(6, ready[0].weights[block], LINE);                                                         \
-        TILE_ADD(tdpbf16ps, a, inputs, 6);                                                                   \
-        TILE_LOAD(7, ready[1].weights[block], LINE);                                                         \
-        TILE_ADD(tdpbf16ps, b, inputs, 7);                                                                   \
+        TILE_LOAD(4, x->bf16 + (2 * (group)*x->n_vectors + i) * BLOCK_COLS, LINE);                           \
+        TILE_LOAD(5, x->bf16 + ((2 * (group) + 1) * x->n_vectors + i) * BLOCK_COLS, LINE);                   \
     } while (0)
+#define Q4_LOAD_INPUTS(group) TILE_LOAD(4, x->i8 + ((group)*x->n_vectors + i) * BLOCK_COLS, BLOCK_COLS)
 
-#define Q4_ADD(part, block, inputs, a, b)                                                                    \
+/* Sets tile `sums` to their products with a block of weights. */
+#define Q8_MULTIPLY(sums, from, weights_tile)                                                                \
     do {                                                                                                     \
-        const size_t group = col / BLOCK_COLS + (block);                                                     \
-        TILE_LOAD(inputs, x->i8 + (group * x->n_vectors + i) * BLOCK_COLS, BLOCK_COLS);                      \
-        TILE_LOAD(6, ready[0].weights[block], LINE);                                                         \
-        TILE_ADD(tdpbssd, a, inputs, 6);                                                                     \
-        TILE_LOAD(7, ready[1].weights[block], LINE);                                                         \
-        TILE_ADD(tdpbssd, b, inputs, 7);                                                                     \
+        TILE_ZERO(sums);                                                                                     \
+        TILE_LOAD(weights_tile, from, LINE);                                                                 \
+        TILE_ADD(tdpbf16ps, sums, 4, weights_tile);                                                          \
+        TILE_ADD(tdpbf16ps, sums, 5, weights_tile);                                                          \
+    } while (0)
+#define Q4_MULTIPLY(sums, from, weights_tile)                                                                \
+    do {                                                                                                     \
+        TILE_ZERO(sums);                                                                                     \
+        TILE_LOAD(weights_tile, from, LINE);                                                                 \
+        TILE_ADD(tdpbssd, sums, 4, weights_tile);                                                            \
     } while (0)
 
 INLINE vf q8_sum(const uint8_t *from) {
@@ -332,29 +333,27 @@ INLINE vf q4_sum(const uint8_t *from) {
 }
 
 #define BLOCK_SUMS (TILE_VECTORS * LINE) /* bytes */
-typedef uint8_t part_sums[2][BLOCKS][BLOCK_SUMS];
+#define PANELS 4
+typedef uint8_t part_sums[PANELS][BLOCKS][BLOCK_SUMS];
 
-/* Each sum waits for the one before it in its tile, so two blocks go on in turn; in place of one beyond the
- * last, that is multiplied again. A whole group's sums stay in registers while they are scaled. */
-#define DEFINE_INTEGERS(type, TYPE, n_parts, input_bytes, weight_lines)                                      \
-    INLINE void type##_multiply_blocks(const struct type##_ready ready[2], const struct batch *x,            \
+INLINE size_t panels_between(size_t row, size_t row_end) {
+    return smaller(PANELS, (row_end - row + PANEL_ROWS - 1) / PANEL_ROWS);
+}
+
+/* A whole group's sums stay in registers while they are scaled. */
+#define DEFINE_INTEGERS(type, TYPE, input_bytes, weight_lines)                                               \
+    INLINE void type##_multiply_blocks(const struct type##_ready ready[PANELS], const struct batch *x,       \
                                        size_t col, size_t n_blocks, size_t i, part_sums to) {                \
-        for (size_t block = 0; block < n_blocks; block += 2) {                                               \
-            const size_t next = smaller(block + 1, n_blocks - 1);                                            \
-            TILE_ZERO(0);                                                                                    \
-            TILE_ZERO(1);                                                                                    \
-            TILE_ZERO(2);                                                                                    \
-            TILE_ZERO(3);                                                                                    \
-            TYPE##_ADD(0, block, 4, 0, 1);                                                                   \
-            TYPE##_ADD(0, next, 5, 2, 3);                                                                    \
-            if (n_parts > 1) {                                                                               \
-                TYPE##_ADD(1, block, 4, 0, 1);                                                               \
-                TYPE##_ADD(1, next, 5, 2, 3);                                                                \
-            }                                                                                                \
+        for (size_t block = 0; block < n_blocks; block++) {                                                  \
+            TYPE##_LOAD_INPUTS(col / BLOCK_COLS + block);                                                    \
+            TYPE##_MULTIPLY(0, ready[0].weights[block], 6);                                                  \
+            TYPE##_MULTIPLY(1, ready[1].weights[block], 7);                                                  \
+            TYPE##_MULTIPLY(2, ready[2].weights[block], 6);                                                  \
+            TYPE##_MULTIPLY(3, ready[3].weights[block], 7);                                                  \
             TILE_STORE(0, to[0][block], LINE);                                                               \
             TILE_STORE(1, to[1][block], LINE);                                                               \
-            TILE_STORE(2, to[0][next], LINE);                                                                \
-            TILE_STORE(3, to[1][next], LINE);                                                                \
+            TILE_STORE(2, to[2][block], LINE);                                                               \
+            TILE_STORE(3, to[3][block], LINE);                                                               \
         }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
@@ -399,17 +398,16 @@ typedef uint8_t part_sums[2][BLOCKS][BLOCK_SUMS];
         }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    /* At most PART_COLS columns of one or two panels. */                                                    \
+    /* At most PART_COLS columns of up to PANELS panels. */                                                  \
     INLINE void type##_multiply_part(const struct matrix *w, const struct batch *x, size_t row,              \
                                      size_t n_panels, size_t col, size_t n_cols, size_t first, size_t count, \
                                      float *sums) {                                                          \
         _Alignas(LINE) part_sums buffer;                                                                     \
-        struct type##_ready ready[2];                                                                        \
+        struct type##_ready ready[PANELS];                                                                   \
         const size_t n_blocks = (n_cols + BLOCK_COLS - 1) / BLOCK_COLS, n_vectors = x->n_vectors;            \
         const float *input_scales = x->scales + col / BLOCK_COLS * n_vectors + first;                        \
-        for (size_t panel = 0; panel < 2; panel++)                                                           \
-            type##_make_ready(w, row + (panel < n_panels ? panel * PANEL_ROWS : 0), col, n_blocks,           \
-                              &ready[panel]);                                                                \
+        for (size_t panel = 0; panel < n_panels; panel++)                                                    \
+            type##_make_ready(w, row + panel * PANEL_ROWS, col, n_blocks, &ready[panel]);                    \
         for (size_t i = 0; i < count; i += TILE_VECTORS, input_scales += TILE_VECTORS) {                     \
             type##_multiply_blocks(ready, x, col, n_blocks, first + i, buffer);                              \
             for (size_t panel = 0; panel < n_panels; panel++) {                                              \
@@ -427,16 +425,16 @@ typedef uint8_t part_sums[2][BLOCKS][BLOCK_SUMS];
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
                                          size_t count, float *sums) {                                        \
         configure(input_bytes, weight_lines);                                                                \
-        for (size_t row = row_begin; row < row_end; row += 2 * PANEL_ROWS)                                   \
+        for (size_t row = row_begin; row < row_end; row += PANELS * PANEL_ROWS)                              \
             for (size_t col = col_begin; col < col_end; col += PART_COLS)                                    \
-                type##_multiply_part(w, x, row, row + PANEL_ROWS < row_end ? 2 : 1, col,                     \
+                type##_multiply_part(w, x, row, panels_between(row, row_end), col,                           \
                                      smaller(PART_COLS, col_end - col), first, count,                        \
                                      sums + (row - row_begin) * padded_vectors(count));                      \
         TILES_RELEASE();                                                                                     \
     }
 
-DEFINE_INTEGERS(q8, Q8, 2, LINE, BLOCK_COLS / 2)
-DEFINE_INTEGERS(q4, Q4, 1, BLOCK_COLS, BLOCK_COLS / 4)
+DEFINE_INTEGERS(q8, Q8, LINE, BLOCK_COLS / 2)
+DEFINE_INTEGERS(q4, Q4, BLOCK_COLS, BLOCK_COLS / 4)
 
 #define DEFINE_BFLOATS(type, two_pieces)                                                                     \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
