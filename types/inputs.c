@@ -18,11 +18,10 @@ static const struct form {
     [BATCH_WORDS] = {sizeof(int16_t), BLOCK_COLS},
     [BATCH_SMALL] = {sizeof(int8_t), BLOCK_COLS},
     [BATCH_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
-    [BATCH_WORD_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
 };
 
 static bool is_scaled(enum batch_form form) {
-    return form != BATCH_FLOATS && form != BATCH_BFLOATS;
+    return form == BATCH_WORDS || form == BATCH_SMALL;
 }
 
 /* For whichever form a batch of up to `capacity` vectors takes. */
@@ -127,20 +126,11 @@ static void round_group(enum rounding kind, const float *x, size_t n, struct gro
     round_part(&rounded, x, n, 0, 1);
 }
 
-/* Its integers, or the values that were not rounded. */
-static const float *numbers_of(enum rounding kind, struct group *group) {
-    for (size_t i = 0; kind == ROUND_I16 && i < BLOCK_COLS; i++)
-        group->f32[i] = group->i16[i];
-    for (size_t i = 0; kind == ROUND_I8 && i < BLOCK_COLS; i++)
-        group->f32[i] = group->i8[i];
-    return group->f32;
-}
-
-static void to_floats(enum rounding kind, struct group *group, float *to) {
-    const bool scaled = kind == ROUND_I16 || kind == ROUND_I8;
-    const float *numbers = numbers_of(kind, group);
+static void to_floats(enum rounding kind, const struct group *group, float *to) {
     for (size_t i = 0; i < BLOCK_COLS; i++)
-        to[i] = scaled ? numbers[i] * group->scale : numbers[i];
+        to[i] = kind == ROUND_I16  ? group->scale * group->i16[i]
+                : kind == ROUND_I8 ? group->scale * group->i8[i]
+                                   : group->f32[i];
 }
 
 static void to_words(const struct group *group, int16_t *to) {
@@ -157,11 +147,18 @@ static void to_small(const struct group *group, int8_t *to, int16_t to_offsets[2
     to_offsets[1] = (int16_t)offsets[1];
 }
 
+static void to_bfloats(enum rounding kind, const struct group *group, const struct batch *to, size_t i,
+                       size_t col) {
+    float values[BLOCK_COLS];
+    uint16_t *first = to->bf16 + (col / BLOCK_COLS * 2 * to->n_vectors + i) * BLOCK_COLS;
+    to_floats(kind, group, values);
+    best_primitives()->split(values, first, first + to->n_vectors * BLOCK_COLS);
+}
+
 /* As group of vector i that begins at a column. */
-static void put_group(enum rounding kind, struct group *group, const struct batch *to, size_t i, size_t col) {
+static void put_group(enum rounding kind, const struct group *group, const struct batch *to, size_t i,
+                      size_t col) {
     const size_t place = place_of(to, i, col), number = col / BLOCK_COLS * to->n_vectors + i;
-    const size_t second = to->n_vectors * BLOCK_COLS; /* numbers from a run to that of what it lacks */
-    uint16_t *pair = to->bf16 + place + col / BLOCK_COLS * second;
     if (is_scaled(to->form))
         to->scales[number] = group->scale;
     switch (to->form) {
@@ -175,8 +172,7 @@ static void put_group(enum rounding kind, struct group *group, const struct batc
         to_small(group, to->i8 + place, to->offsets[number]);
         break;
     case BATCH_BFLOATS:
-    case BATCH_WORD_BFLOATS:
-        best_primitives()->split(numbers_of(kind, group), pair, pair + second);
+        to_bfloats(kind, group, to, i, col);
     }
 }
 

@@ -58,8 +58,8 @@ static void multiply_unpacked(const struct part *part, size_t begin, size_t end)
 
 /* Rows [begin, end), at most a chunk of them. */
 static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y, size_t y_stride) {
-    memset(part->sums, 0,
-           sizeof(float) * (size_t)(sums_of(part, (end - begin + PANEL_ROWS - 1) / PANEL_ROWS) - part->sums));
+    const size_t n_panels = (end - begin + PANEL_ROWS - 1) / PANEL_ROWS;
+    memset(part->sums, 0, n_panels * padded_vectors(part->count) * PANEL_ROWS * sizeof(float));
     for (part->col = 0; part->col < part->w->n_cols; part->col = part->col_end) {
         part->col_end = smaller(part->col + width(part), part->w->n_cols);
         if (part->multiply)

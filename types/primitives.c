@@ -17,7 +17,7 @@
         .split = split_amx, .least_vectors = BATCH_PAD, .blocking = {16, 512},                               \
         .forms = {[ROUND_NONE] = BATCH_FLOATS,                                                               \
                   [ROUND_SPLIT] = BATCH_BFLOATS,                                                             \
-                  [ROUND_I16] = BATCH_WORD_BFLOATS,                                                          \
+                  [ROUND_I16] = BATCH_BFLOATS,                                                               \
                   [ROUND_I8] = BATCH_SMALL},                                                                 \
     }
 #endif

@@ -80,9 +80,8 @@ enum batch_form {
     BATCH_FLOATS, /* that hold the rounded values; runs of TILE_COLS */
     BATCH_WORDS, /* 16-bit integers in batch_order(); runs of BLOCK_COLS */
     BATCH_SMALL, /* 8-bit integers; runs of BLOCK_COLS */
-    BATCH_BFLOATS, /* rounded to bf16, and in a second run behind those of all vectors what they lack, as
-                      bf16; runs of BLOCK_COLS */
-    BATCH_WORD_BFLOATS, /* 16-bit integers likewise, which loses nothing */
+    BATCH_BFLOATS, /* rounded values as bf16, and in a second run behind those of all vectors what they lack,
+                      as bf16; runs of BLOCK_COLS */
 };
 
 /* Many rounded inputs. Behind each array there is room for another BATCH_PAD vectors' group or run. */
@@ -92,11 +91,11 @@ struct batch {
     union {
         void *values;
         float *f32; /* FLOATS */
-        uint16_t *bf16; /* BFLOATS, WORD_BFLOATS */
+        uint16_t *bf16; /* BFLOATS */
         int16_t *i16; /* WORDS */
         int8_t *i8; /* SMALL */
     };
-    float *scales; /* of integers: group g of vector i is the (g * n_vectors + i)-th */
+    float *scales; /* WORDS, SMALL: group g of vector i is the (g * n_vectors + i)-th */
     int16_t (*offsets)[2]; /* SMALL, likewise: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all
                               fours */
 };

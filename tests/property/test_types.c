@@ -603,8 +603,6 @@ static float value_in_batch(const struct batch *x, size_t i, size_t col) {
         return x->i8[at * BLOCK_COLS + in_group] * x->scales[at];
     case BATCH_BFLOATS:
         return bfloat(x->bf16[pair]) + bfloat(x->bf16[pair + x->n_vectors * BLOCK_COLS]);
-    case BATCH_WORD_BFLOATS:
-        return (bfloat(x->bf16[pair]) + bfloat(x->bf16[pair + x->n_vectors * BLOCK_COLS])) * x->scales[at];
     default:
         fail_msg("a batch of the form %d", (int)x->form);
         return 0;

@@ -153,8 +153,6 @@ struct corner {
     float *sums[2][2]; /* [group][panel] */
 };
 
-#define INPUT_BYTES (STEP * sizeof(uint16_t))
-
 /* Adds the products of the inputs in tiles 4 and 5 with the weights in 6 and 7. */
 INLINE void add_corner(bool two_groups, bool two_panels) {
     TILE_ADD(tdpbf16ps, 0, 4, 6);
@@ -167,9 +165,9 @@ INLINE void add_corner(bool two_groups, bool two_panels) {
 }
 
 INLINE void load_inputs(const uint16_t *x, bool two_groups) {
-    TILE_LOAD(4, x, INPUT_BYTES);
+    TILE_LOAD(4, x, LINE);
     if (two_groups)
-        TILE_LOAD(5, x + TILE_VECTORS * STEP, INPUT_BYTES);
+        TILE_LOAD(5, x + TILE_VECTORS * STEP, LINE);
 }
 
 INLINE void load_weights(const uint16_t *panel, const uint16_t *other, bool two_panels) {
@@ -260,10 +258,9 @@ TARGET void split_amx(const float *x, uint16_t *rounded, uint16_t *rest) {
 
 /* ---- q8 and q4 ---- */
 
-/* The integers of q8, of 8 bits, and those of its inputs, of 16 bits in two parts, are bf16 numbers: so sums
- * are floats. Those of q4 and its inputs are bytes. A block's sums are stored and scaled from there. Two
- * panels meet the inputs together; all their blocks of a part are multiplied before any is scaled, since
- * vectors of floats are slow for a while behind tiles. */
+/* The integers of q8 are bf16 numbers, and its inputs sums of two. Those of q4 and its inputs are bytes. A
+ * block's sums are stored and scaled from there. Four panels meet the inputs together; all their blocks of a
+ * part are multiplied before any is scaled, since vectors of floats are slow for a while behind tiles. */
 
 #define BLOCKS (PART_COLS / BLOCK_COLS)
 
@@ -324,12 +321,24 @@ INLINE void q4_unpack_block(const struct q4_block *block, int8_t weights[STEP_WE
         TILE_ADD(tdpbssd, sums, 4, weights_tile);                                                            \
     } while (0)
 
-INLINE vf q8_sum(const uint8_t *from) {
-    return (vf)load_words(from);
+/* The scales of inputs from group number `group` on. Those of q8 have their scale in them. */
+INLINE const float *q8_input_scales(const struct batch *x, size_t group) {
+    (void)x, (void)group;
+    return NULL;
 }
 
-INLINE vf q4_sum(const uint8_t *from) {
-    return __builtin_convertvector(load_words(from), vf);
+INLINE const float *q4_input_scales(const struct batch *x, size_t group) {
+    return x->scales + group;
+}
+
+/* `sum` and the scaled products at `from`, of vector i. */
+INLINE vf q8_add_scaled(vf sum, const uint8_t *from, vf scales, const float *input_scales, size_t i) {
+    (void)input_scales, (void)i;
+    return fused((vf)load_words(from), scales, sum);
+}
+
+INLINE vf q4_add_scaled(vf sum, const uint8_t *from, vf scales, const float *input_scales, size_t i) {
+    return fused(__builtin_convertvector(load_words(from), vf), scales * input_scales[i], sum);
 }
 
 #define BLOCK_SUMS (TILE_VECTORS * LINE) /* bytes */
@@ -357,18 +366,19 @@ INLINE size_t panels_between(size_t row, size_t row_end) {
         }                                                                                                    \
     }                                                                                                        \
                                                                                                              \
-    INLINE void type##_scale_group(const struct type##_ready *ready, const float *input_scales,              \
-                                   size_t n_vectors, size_t n_blocks, uint8_t from[BLOCKS][BLOCK_SUMS],      \
-                                   float *sums) {                                                            \
+    /* `group` is the number of the first vector's group of the first block. */                              \
+    INLINE void type##_scale_group(const struct type##_ready *ready, const struct batch *x, size_t group,    \
+                                   size_t n_blocks, uint8_t from[BLOCKS][BLOCK_SUMS], float *sums) {         \
         vf sum[TILE_VECTORS];                                                                                \
         UNROLL_VECTORS                                                                                       \
         for (size_t i = 0; i < TILE_VECTORS; i++)                                                            \
             sum[i] = load(sums + i * PANEL_ROWS);                                                            \
-        for (size_t block = 0; block < n_blocks; block++, input_scales += n_vectors) {                       \
+        for (size_t block = 0; block < n_blocks; block++, group += x->n_vectors) {                           \
             const vf scales = load(ready->scales[block]);                                                    \
+            const float *input_scales = type##_input_scales(x, group);                                       \
             UNROLL_VECTORS                                                                                   \
             for (size_t i = 0; i < TILE_VECTORS; i++)                                                        \
-                sum[i] = fused(type##_sum(from[block] + i * LINE), scales * input_scales[i], sum[i]);        \
+                sum[i] = type##_add_scaled(sum[i], from[block] + i * LINE, scales, input_scales, i);         \
         }                                                                                                    \
         UNROLL_VECTORS                                                                                       \
         for (size_t i = 0; i < TILE_VECTORS; i++)                                                            \
@@ -376,14 +386,14 @@ INLINE size_t panels_between(size_t row, size_t row_end) {
     }                                                                                                        \
                                                                                                              \
     /* Of fewer than TILE_VECTORS vectors. */                                                                \
-    INLINE void type##_scale_some(const struct type##_ready *ready, const float *input_scales,               \
-                                  size_t n_vectors, size_t n_blocks, size_t count,                           \
-                                  uint8_t from[BLOCKS][BLOCK_SUMS], float *sums) {                           \
+    INLINE void type##_scale_some(const struct type##_ready *ready, const struct batch *x, size_t group,     \
+                                  size_t n_blocks, size_t count, uint8_t from[BLOCKS][BLOCK_SUMS],           \
+                                  float *sums) {                                                             \
         for (size_t i = 0; i < count; i++, sums += PANEL_ROWS) {                                             \
             vf sum = load(sums);                                                                             \
             for (size_t block = 0; block < n_blocks; block++)                                                \
-                sum = fused(type##_sum(from[block] + i * LINE),                                              \
-                            load(ready->scales[block]) * input_scales[block * n_vectors + i], sum);          \
+                sum = type##_add_scaled(sum, from[block] + i * LINE, load(ready->scales[block]),             \
+                                        type##_input_scales(x, group + block * x->n_vectors), i);            \
             store(sums, sum);                                                                                \
         }                                                                                                    \
     }                                                                                                        \
@@ -404,19 +414,18 @@ INLINE size_t panels_between(size_t row, size_t row_end) {
                                      float *sums) {                                                          \
         _Alignas(LINE) part_sums buffer;                                                                     \
         struct type##_ready ready[PANELS];                                                                   \
-        const size_t n_blocks = (n_cols + BLOCK_COLS - 1) / BLOCK_COLS, n_vectors = x->n_vectors;            \
-        const float *input_scales = x->scales + col / BLOCK_COLS * n_vectors + first;                        \
+        const size_t n_blocks = (n_cols + BLOCK_COLS - 1) / BLOCK_COLS;                                      \
         for (size_t panel = 0; panel < n_panels; panel++)                                                    \
             type##_make_ready(w, row + panel * PANEL_ROWS, col, n_blocks, &ready[panel]);                    \
-        for (size_t i = 0; i < count; i += TILE_VECTORS, input_scales += TILE_VECTORS) {                     \
+        for (size_t i = 0; i < count; i += TILE_VECTORS) {                                                   \
+            const size_t group = col / BLOCK_COLS * x->n_vectors + first + i;                                \
             type##_multiply_blocks(ready, x, col, n_blocks, first + i, buffer);                              \
             for (size_t panel = 0; panel < n_panels; panel++) {                                              \
                 float *to = sums + (panel * padded_vectors(count) + i) * PANEL_ROWS;                         \
                 if (count - i >= TILE_VECTORS)                                                               \
-                    type##_scale_group(&ready[panel], input_scales, n_vectors, n_blocks, buffer[panel], to); \
+                    type##_scale_group(&ready[panel], x, group, n_blocks, buffer[panel], to);                \
                 else                                                                                         \
-                    type##_scale_some(&ready[panel], input_scales, n_vectors, n_blocks, count - i,           \
-                                      buffer[panel], to);                                                    \
+                    type##_scale_some(&ready[panel], x, group, n_blocks, count - i, buffer[panel], to);      \
             }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
