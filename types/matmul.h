@@ -1,8 +1,8 @@
 /* Inputs rounded for their weights, and products of a matrix with one or many of them.
  *
  * A `struct inputs` holds up to `capacity` vectors of up to max_cols values, rounded in every way that was
- * asked for. One vector is kept as matvec reads it. A batch is kept as this processor multiplies it best
- * (enum batch_form): as integers (types/batch.h, types/x86/amx.c), as pairs of bf16 numbers (amx.c), or as
+ * asked for. One vector is kept as matvec reads it. A batch is kept as this processor multiplies so many
+ * best (enum batch_form): as integers (types/batch.h), as pairs of bf16 numbers (types/x86/amx.h), or as
  * floats that hold the rounded values. Then matmul unpacks 16 rows of weights at a time and multiplies them
  * with all vectors, so that one float kernel serves every type; plain types meet few vectors without being
  * unpacked (types/rows.h). All give what the matvec gives, to within its tolerance. */
