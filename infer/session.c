@@ -160,7 +160,7 @@ static bool open_own(struct session *session, struct own *own, struct error *err
     own->picks = ARENA_NEW(arena, struct pick, c->n_experts_used, error);
     own->scratch = arena_alloc(arena, matmul_scratch_bytes(max_cols(c)), 1, error);
     return own->x && own->normed && own->mixed && own->attended && own->row && own->picks && own->scratch &&
-           inputs_init(&own->inputs, 1, max_cols(c), kinds_of(session->model), arena, error) &&
+           inputs_init(&own->inputs, 1, max_cols(c), 0, arena, error) &&
            attention_init(&own->attention, group > BATCH_QUERIES ? group : BATCH_QUERIES / group * group,
                           c->head_dim, (float)c->attention_softcap, arena, error);
 }
@@ -177,6 +177,7 @@ static bool open_rows(const struct wanted *wanted, size_t n, struct arena *arena
             return false;
     return true;
 }
+
 static bool open_experts(struct session *session, struct error *error) {
     const struct model_config *c = &session->model->config;
     struct session_buffers *b = session->buffers;

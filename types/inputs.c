@@ -214,7 +214,8 @@ static void set_batch(struct inputs *inputs, const float *x, size_t x_stride, si
 
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                 uint32_t kinds, unsigned thread, unsigned n_threads) {
-    assert(count <= inputs->capacity && n_cols <= inputs->max_cols && (kinds & ~inputs->kinds) == 0);
+    assert(count <= inputs->capacity && n_cols <= inputs->max_cols);
+    assert(count == 1 || (kinds & ~inputs->kinds) == 0);
     if (thread == 0) {
         inputs->count = count;
         inputs->n_cols = n_cols;

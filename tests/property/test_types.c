@@ -572,7 +572,8 @@ static void input_fill(float *x, size_t n, unsigned how) {
 static struct inputs *inputs_new(size_t capacity, size_t n_cols, struct arena *arena) {
     struct error error;
     struct inputs *inputs = ARENA_NEW(arena, struct inputs, 1, &error);
-    assert_true(inputs && inputs_init(inputs, capacity, n_cols, ALL_ROUNDINGS, arena, &error));
+    assert_true(inputs &&
+                inputs_init(inputs, capacity, n_cols, capacity > 1 ? ALL_ROUNDINGS : 0, arena, &error));
     return inputs;
 }
 
