@@ -19,11 +19,6 @@
 /* Measured: with few vectors, a core reads a panel faster when it is told what comes. */
 #define BYTES_AHEAD 4096
 
-INLINE void prefetch_ahead(const void *block, size_t size) {
-    for (size_t line = 0; line < size; line += 64)
-        __builtin_prefetch((const void *)((uintptr_t)block + BYTES_AHEAD + line));
-}
-
 INLINE void scales_ready(const uint16_t *halves, vf scales[PARTS]) {
     for (size_t p = 0; p < PARTS; p++)
         scales[p] = widen_half(load_halves(halves + p * LANES));
@@ -105,7 +100,7 @@ INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const str
         const struct type##_block *block = block_at(w, row, col_begin);                                      \
         for (size_t col = col_begin; col < col_end; col += BLOCK_COLS, block++) {                            \
             const size_t at = col / BLOCK_COLS * x->n_vectors + first;                                       \
-            prefetch_ahead(block, sizeof *block);                                                            \
+            fetch_ahead(block, sizeof *block, BYTES_AHEAD);                                                  \
             vi words[n_words][PARTS];                                                                        \
             type##_ready(block, words);                                                                      \
             vf scales[PARTS];                                                                                \

@@ -93,10 +93,10 @@ INLINE bool any_lane(vi mask) {
     return any;
 }
 
-/* To be called for each `size` bytes of a stream in turn. */
-INLINE void fetch_ahead(const void *from, size_t size) {
-    for (size_t line = 0; FETCH_AHEAD > 0 && line < size; line += 64)
-        __builtin_prefetch((const void *)((uintptr_t)from + FETCH_AHEAD + line));
+/* Asks for what lies `ahead` bytes behind `from`; to be called for each `size` bytes of a stream in turn. */
+INLINE void fetch_ahead(const void *from, size_t size, size_t ahead) {
+    for (size_t line = 0; ahead > 0 && line < size; line += 64)
+        __builtin_prefetch((const void *)((uintptr_t)from + ahead + line));
 }
 
 /* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in

@@ -74,7 +74,7 @@ INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
         for (size_t b = 0; b < n_blocks; b++)                                                                \
             for (size_t i = 0; i < n_panels; i++) {                                                          \
                 const struct type##_block *block = blocks + i * apart * n_blocks + b;                        \
-                fetch_ahead(block, sizeof *block);                                                           \
+                fetch_ahead(block, sizeof *block, FETCH_AHEAD);                                              \
                 type##_add_block(sum[i], block, x->values + b * BLOCK_COLS, x->scales[b], x->sums[b]);       \
             }                                                                                                \
         for (size_t i = 0; i < n_panels; i++)                                                                \

@@ -112,11 +112,11 @@ static inline size_t padded_vectors(size_t count) {
     return (count + BATCH_PAD - 1) / BATCH_PAD * BATCH_PAD;
 }
 
-/* sums[(panel * padded_vectors(count) + i) * PANEL_ROWS + r] += W[row] . vector first + i of x, over
- * col_begin
- * <= col < col_end, where row = row_begin + panel * PANEL_ROWS + r is below row_end and 0 <= i < count. What
- * becomes of the other sums does not matter. row_begin is a multiple of PANEL_ROWS, columns are multiples of
- * TILE_COLS, but for the matrix's own end. x is of a form other than floats unless the type rounds nothing.
+/* sums[(panel * padded_vectors(count) + i) * PANEL_ROWS + r] += W[row] . vector first + i of x, over columns
+ * [col_begin, col_end), where row = row_begin + panel * PANEL_ROWS + r is below row_end and 0 <= i < count.
+ * What becomes of the other sums does not matter. row_begin is a multiple of PANEL_ROWS, columns are
+ * multiples of TILE_COLS, but for the matrix's own end. x is of a form other than floats unless the type
+ * rounds nothing.
  */
 typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row_begin, size_t row_end,
                          size_t col_begin, size_t col_end, size_t first, size_t count, float *sums);

@@ -125,15 +125,21 @@ INLINE void load_weights(const uint16_t *panel, const uint16_t *other, bool two_
         TILE_LOAD(7, other, LINE);
 }
 
+/* Loads or stores the sums. */
+#define MOVE_SUMS(move, c, two_groups, two_panels)                                                           \
+    do {                                                                                                     \
+        move(0, (c)->sums[0][0], LINE);                                                                      \
+        if (two_panels)                                                                                      \
+            move(1, (c)->sums[0][1], LINE);                                                                  \
+        if (two_groups)                                                                                      \
+            move(2, (c)->sums[1][0], LINE);                                                                  \
+        if ((two_groups) && (two_panels))                                                                    \
+            move(3, (c)->sums[1][1], LINE);                                                                  \
+    } while (0)
+
 INLINE void multiply_corner(const struct corner *c, size_t n_steps, bool two_groups, bool two_panels,
                             bool two_pieces) {
-    TILE_LOAD(0, c->sums[0][0], LINE);
-    if (two_panels)
-        TILE_LOAD(1, c->sums[0][1], LINE);
-    if (two_groups)
-        TILE_LOAD(2, c->sums[1][0], LINE);
-    if (two_groups && two_panels)
-        TILE_LOAD(3, c->sums[1][1], LINE);
+    MOVE_SUMS(TILE_LOAD, c, two_groups, two_panels);
     for (size_t step = 0; step < n_steps; step++) {
         const uint16_t *x = c->x + 2 * step * c->run_to_run;
         load_weights(c->panels[0]->first[step], c->panels[1]->first[step], two_panels);
@@ -148,13 +154,7 @@ INLINE void multiply_corner(const struct corner *c, size_t n_steps, bool two_gro
             add_corner(two_groups, two_panels);
         }
     }
-    TILE_STORE(0, c->sums[0][0], LINE);
-    if (two_panels)
-        TILE_STORE(1, c->sums[0][1], LINE);
-    if (two_groups)
-        TILE_STORE(2, c->sums[1][0], LINE);
-    if (two_groups && two_panels)
-        TILE_STORE(3, c->sums[1][1], LINE);
+    MOVE_SUMS(TILE_STORE, c, two_groups, two_panels);
 }
 
 /* Columns [col, col_end), at most PART_COLS, of one or two panels. */

@@ -147,7 +147,7 @@ INLINE size_t panels_between(size_t row, size_t row_end) {
                                   struct type##_ready *to) {                                                 \
         const struct type##_block *blocks = block_at(w, row, col);                                           \
         for (size_t block = 0; block < n_blocks; block++) {                                                  \
-            fetch_ahead(&blocks[block], sizeof *blocks);                                                     \
+            fetch_ahead(&blocks[block], sizeof *blocks, FETCH_AHEAD);                                        \
             type##_unpack_block(&blocks[block], to->weights[block]);                                         \
             store(to->scales[block], widen_half(load_halves(blocks[block].scales)));                         \
         }                                                                                                    \
