@@ -75,6 +75,7 @@ expect 0 evaluate f32.qm --ppl --windows 1 --report report.html --force
 # Asked for nothing: perplexity and speed.
 expect 0 evaluate q4.qm --windows 1 --json
 for key in ppl ppl_se roof_gb_s prefill_tok_s decode_tok_s decode_gb_s roof_share streamed_bytes_per_token; do
+    [ -n "$(field $key)" ] || die "no $key in: $(cat stdout)"
     between 0 "$(field $key)" 1e12
 done
 grep -q '"kl' stdout && die "there is no reference"
