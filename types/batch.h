@@ -1,7 +1,7 @@
 /* Template: q8 and q4 times many rounded vectors, in integers.
  *
- * A block's columns are made ready once, as words whose lanes are rows. Then GROUP vectors at a time meet
- * them: each load of words serves all of the group, each broadcast input all rows, and the sums stay in
+ * A block's columns are made ready once, as words whose lanes are rows. Then the vectors that lie together
+ * meet them: each load of words serves all of these, each broadcast input all rows, and the sums stay in
  * registers until the end of the block. To what panels.h needs, the vocabulary adds
  *
  *   even_weights(words), odd_weights(words)   columns 0 and 2, and 1 and 3, as pairs of 16-bit integers
@@ -12,7 +12,6 @@
  * The sums of q4 begin at what the offset of its weights takes off, so nothing has to be subtracted. The
  * inputs of q8 lie as batch_order() says, so that a broadcast word is such a pair. */
 
-#define GROUP (12 / PARTS) /* 12 registers of sums */
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
@@ -39,11 +38,11 @@ INLINE void q8_ready(const struct q8_block *block, vi words[Q8_WORDS][PARTS]) {
 
 INLINE void q8_meet(vi words[Q8_WORDS][PARTS], const vf scales[PARTS], const struct batch *x, size_t at,
                     size_t count, float *sums) {
-    vi totals[GROUP][PARTS] = {0};
+    vi totals[VECTORS_AT_ONCE][PARTS] = {0};
     LOOP_AS_WRITTEN
     for (size_t k = 0; k < Q8_WORDS; k++)
         for (size_t i = 0; i < count; i++) {
-            vi input = splat_word(x->i16 + (at + i) * BLOCK_COLS + 2 * k);
+            vi input = splat_word(x->i16 + at * BLOCK_COLS + 2 * (k * count + i));
             for (size_t p = 0; p < PARTS; p++)
                 totals[i][p] = add_pairs(totals[i][p], words[k][p], input);
         }
@@ -63,14 +62,14 @@ INLINE void q4_ready(const struct q4_block *block, vi words[Q4_WORDS][PARTS]) {
 
 INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const struct batch *x, size_t at,
                     size_t count, float *sums) {
-    q4_sums totals[GROUP][PARTS];
+    q4_sums totals[VECTORS_AT_ONCE][PARTS];
     for (size_t i = 0; i < count; i++)
         for (size_t p = 0; p < PARTS; p++)
             totals[i][p] = q4_from(splat_word(x->offsets[at + i]));
     LOOP_AS_WRITTEN
     for (size_t k = 0; k < Q4_WORDS; k++)
         for (size_t i = 0; i < count; i++) {
-            vi input = splat_word(x->i8 + (at + i) * BLOCK_COLS + 4 * k);
+            vi input = splat_word(x->i8 + at * BLOCK_COLS + 4 * (k * count + i));
             for (size_t p = 0; p < PARTS; p++)
                 q4_add(&totals[i][p], words[k][p], input);
         }
@@ -106,15 +105,16 @@ INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const str
             vf scales[PARTS];                                                                                \
             scales_ready(block->scales, scales);                                                             \
             size_t i = 0;                                                                                    \
-            for (; i + GROUP <= count; i += GROUP)                                                           \
-                type##_meet(words, scales, x, at + i, GROUP, sums + i * PANEL_ROWS);                         \
+            for (; i + VECTORS_AT_ONCE <= count; i += VECTORS_AT_ONCE)                                       \
+                type##_meet(words, scales, x, at + i, VECTORS_AT_ONCE, sums + i * PANEL_ROWS);               \
             switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                 \
         }                                                                                                    \
     }                                                                                                        \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
                                          size_t count, float *sums) {                                        \
+        const struct batch own = *x; /* that no store of a sum can change */                                 \
         for (size_t row = row_begin; row < row_end; row += PANEL_ROWS)                                       \
-            type##_multiply_panel(w, x, row, col_begin, col_end, first, count,                               \
+            type##_multiply_panel(w, &own, row, col_begin, col_end, first, count,                            \
                                   sums + (row - row_begin) * padded_vectors(count));                         \
     }

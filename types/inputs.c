@@ -10,19 +10,19 @@ static size_t padded(size_t n_cols, size_t run) {
     return (n_cols + run - 1) / run * run;
 }
 
-/* What a form takes for each value, and in runs of how many values it lies. */
+/* What a form takes for each value, in runs of how many values it lies, whether vectors lie together, and
+ * whether groups have a scale. */
 static const struct form {
     size_t value_bytes, run;
+    bool together, scaled;
 } forms[] = {
-    [BATCH_FLOATS] = {sizeof(float), TILE_COLS},
-    [BATCH_WORDS] = {sizeof(int16_t), BLOCK_COLS},
-    [BATCH_SMALL] = {sizeof(int8_t), BLOCK_COLS},
-    [BATCH_BFLOATS] = {2 * sizeof(uint16_t), BLOCK_COLS},
+    [BATCH_FLOATS] = {.value_bytes = sizeof(float), .run = TILE_COLS, .together = true},
+    [BATCH_ROWS] = {.value_bytes = sizeof(float), .run = TILE_COLS},
+    [BATCH_WORDS] = {.value_bytes = sizeof(int16_t), .run = BLOCK_COLS, .together = true, .scaled = true},
+    [BATCH_SMALL] = {.value_bytes = sizeof(int8_t), .run = BLOCK_COLS, .together = true, .scaled = true},
+    [BATCH_BYTES] = {.value_bytes = sizeof(int8_t), .run = BLOCK_COLS, .scaled = true},
+    [BATCH_BFLOATS] = {.value_bytes = 2 * sizeof(uint16_t), .run = BLOCK_COLS},
 };
-
-static bool is_scaled(enum batch_form form) {
-    return form == BATCH_WORDS || form == BATCH_SMALL;
-}
 
 /* For whichever form a batch of up to `capacity` vectors takes. */
 static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capacity, size_t max_cols,
@@ -34,7 +34,7 @@ static bool allocate_batch(struct batch *batch, enum rounding kind, size_t capac
         const struct form *form = &forms[p->forms[kind]];
         const size_t bytes = padded(max_cols, form->run) * form->value_bytes;
         vector_bytes = bytes > vector_bytes ? bytes : vector_bytes;
-        scaled |= is_scaled(p->forms[kind]);
+        scaled |= form->scaled;
         small |= p->forms[kind] == BATCH_SMALL;
         if (p == primitives_for(2))
             break;
@@ -106,12 +106,6 @@ static void set_one(struct inputs *inputs, const float *x, size_t n_cols, uint32
             round_part(&inputs->one[kind], x, n_cols, begin, end);
 }
 
-/* Where a group of one vector is among those of a batch. */
-static size_t place_of(const struct batch *batch, size_t i, size_t col) {
-    const size_t run = forms[batch->form].run;
-    return (col / run * batch->n_vectors + i) * run + col % run;
-}
-
 /* A group of up to BLOCK_COLS values, padded with zeros and rounded. */
 struct group {
     float f32[BLOCK_COLS];
@@ -138,13 +132,12 @@ static void to_words(const struct group *group, int16_t *to) {
         to[batch_order(col)] = group->i16[col];
 }
 
-static void to_small(const struct group *group, int8_t *to, int16_t to_offsets[2]) {
+static void to_offsets(const struct group *group, int16_t to[2]) {
     int offsets[2] = {0};
     for (size_t col = 0; col < BLOCK_COLS; col++)
         offsets[col >> 1 & 1] -= 8 * group->i8[col];
-    memcpy(to, group->i8, BLOCK_COLS);
-    to_offsets[0] = (int16_t)offsets[0];
-    to_offsets[1] = (int16_t)offsets[1];
+    to[0] = (int16_t)offsets[0];
+    to[1] = (int16_t)offsets[1];
 }
 
 static void to_bfloats(enum rounding kind, const struct group *group, const struct batch *to, size_t i,
@@ -155,21 +148,39 @@ static void to_bfloats(enum rounding kind, const struct group *group, const stru
     best_primitives()->split(values, first, first + to->n_vectors * BLOCK_COLS);
 }
 
+/* A group's values among those that lie together. */
+static void put_values(const void *values, const struct batch *to, size_t i, size_t col) {
+    const size_t run = forms[to->form].run, value_bytes = forms[to->form].value_bytes;
+    const size_t begin = batch_begin(to, col / run, run * value_bytes / 4, i), step = batch_step(to, i);
+    uint8_t *at = (uint8_t *)to->values + 4 * (begin + col % run * value_bytes / 4 * step);
+    for (size_t word = 0; word < BLOCK_COLS * value_bytes / 4; word++)
+        memcpy(at + 4 * word * step, (const uint8_t *)values + 4 * word, 4);
+}
+
 /* As group of vector i that begins at a column. */
 static void put_group(enum rounding kind, const struct group *group, const struct batch *to, size_t i,
                       size_t col) {
-    const size_t place = place_of(to, i, col), number = col / BLOCK_COLS * to->n_vectors + i;
-    if (is_scaled(to->form))
+    const size_t number = col / BLOCK_COLS * to->n_vectors + i;
+    float floats[BLOCK_COLS];
+    int16_t words[BLOCK_COLS];
+    if (forms[to->form].scaled)
         to->scales[number] = group->scale;
     switch (to->form) {
     case BATCH_FLOATS:
-        to_floats(kind, group, to->f32 + place);
+    case BATCH_ROWS:
+        to_floats(kind, group, floats);
+        put_values(floats, to, i, col);
         break;
     case BATCH_WORDS:
-        to_words(group, to->i16 + place);
+        to_words(group, words);
+        put_values(words, to, i, col);
         break;
     case BATCH_SMALL:
-        to_small(group, to->i8 + place, to->offsets[number]);
+        to_offsets(group, to->offsets[number]);
+        put_values(group->i8, to, i, col);
+        break;
+    case BATCH_BYTES:
+        put_values(group->i8, to, i, col);
         break;
     case BATCH_BFLOATS:
         to_bfloats(kind, group, to, i, col);
@@ -193,9 +204,18 @@ static void round_to_batch(enum rounding kind, const float *x, size_t x_stride, 
             put_group(kind, &group, to, i, col);
 }
 
-/* A batch of n vectors. Their number and form in `all` are not read: thread 0 may be setting them. */
-static struct batch batch_of(const struct batch *all, enum rounding kind, size_t n) {
-    return (struct batch){n, primitives_for(n)->forms[kind], {all->values}, all->scales, all->offsets};
+static void set_shape(struct batch *batch, enum rounding kind, size_t n_vectors) {
+    const struct primitives *best = primitives_for(n_vectors);
+    batch->n_vectors = n_vectors;
+    batch->form = best->forms[kind];
+    batch->together = forms[batch->form].together ? best->together : 1;
+}
+
+/* A batch of n_vectors in the room of another, whose shape is not read: thread 0 may be setting it. */
+static struct batch batch_of(const struct batch *room, enum rounding kind, size_t n_vectors) {
+    struct batch batch = {.values = room->values, .scales = room->scales, .offsets = room->offsets};
+    set_shape(&batch, kind, n_vectors);
+    return batch;
 }
 
 /* Vectors that are read at a time, each a stream for the processor's prefetchers. */
@@ -221,8 +241,7 @@ void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t c
         inputs->n_cols = n_cols;
         for (int kind = 0; kind < ROUNDINGS; kind++) {
             inputs->one[kind].n_cols = n_cols;
-            inputs->batch[kind].n_vectors = count;
-            inputs->batch[kind].form = primitives_for(count)->forms[kind];
+            set_shape(&inputs->batch[kind], (enum rounding)kind, count);
         }
     }
     if (count == 1)

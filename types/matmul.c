@@ -11,10 +11,8 @@
  *
  * Few vectors leave room for wider parts of the matrix, and wait for memory, which is fastest in long runs.
  * So weights that are multiplied as they lie are so in parts of several tiles, and these meet no more than
- * count + SPARE_RUNS runs. Integers always are; floats up to FEW_VECTORS, where the sums over lanes cost less
- * than unpacking. */
+ * count + SPARE_RUNS runs. All forms but BATCH_FLOATS are. */
 #define SPARE_RUNS 32
-#define FEW_VECTORS 16
 
 static size_t tile_size(size_t n_cols) {
     return smaller(n_cols, TILE_COLS) * PANEL_ROWS;
@@ -22,7 +20,8 @@ static size_t tile_size(size_t n_cols) {
 
 size_t matmul_scratch_bytes(size_t n_cols) {
     const struct blocking blocking = best_primitives()->blocking;
-    return (tile_size(n_cols) + blocking.panels * blocking.vectors * PANEL_ROWS) * sizeof(float);
+    return (tile_size(n_cols) + blocking.panels * padded_vectors(blocking.vectors) * PANEL_ROWS) *
+           sizeof(float);
 }
 
 /* What is multiplied at a time: columns [col, col_end) with `count` vectors from `first` on. */
@@ -35,8 +34,8 @@ struct part {
     float *sums; /* (panel of the chunk, padded_vectors(count), PANEL_ROWS) */
 };
 
-static multiply_fn *multiplier(const struct type *type, const struct batch *x, size_t count) {
-    return x->form == BATCH_FLOATS && count > FEW_VECTORS ? NULL : type_multiply(type, x->n_vectors);
+static multiply_fn *multiplier(const struct type *type, const struct batch *x) {
+    return x->form == BATCH_FLOATS ? NULL : type_multiply(type, x->n_vectors);
 }
 
 static size_t width(const struct part *part) {
@@ -95,11 +94,11 @@ void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_
     const struct blocking blocking = primitives_for(inputs->count)->blocking;
     const size_t chunk = blocking.panels * PANEL_ROWS;
     struct part part = {.w = w, .x = &inputs->batch[w->type->rounding], .tile = scratch};
+    part.multiply = multiplier(w->type, part.x);
     part.sums = part.tile + tile_size(w->n_cols);
     for (size_t row = begin; row < end; row += chunk)
         for (part.first = 0; part.first < inputs->count; part.first += part.count) {
             part.count = smaller(blocking.vectors, inputs->count - part.first);
-            part.multiply = multiplier(w->type, part.x, part.count);
             multiply_chunk(&part, row, smaller(row + chunk, end), y + part.first * y_stride, y_stride);
         }
 }

@@ -1,36 +1,48 @@
 #include "types/variants.h"
 
-#define FLOATS [ROUND_NONE] = BATCH_FLOATS, [ROUND_SPLIT] = BATCH_FLOATS
-#define INTEGERS [ROUND_I16] = BATCH_WORDS, [ROUND_I8] = BATCH_SMALL
-#define WHOLE_PRIMITIVES(variant, features, ...)                                                             \
+/* Up to so many vectors, weights of plain types are multiplied as they lie: sums over lanes cost less than
+ * unpacking. */
+#define FEW_VECTORS 16
+
+#define COMMON_PRIMITIVES(variant, features)                                                                 \
+    .needs = features, .f16_widen = f16_widen_##variant, .bf16_widen = bf16_widen_##variant,                 \
+    .round_i16 = round_i16_##variant, .round_i8 = round_i8_##variant, .product = product_##variant,          \
+    .together = VECTORS_##variant
+#define PRIMITIVES(variant, features, least, plain_form, i16_form, i8_form)                                  \
     {                                                                                                        \
-        .needs = features, .f16_widen = f16_widen_##variant, .bf16_widen = bf16_widen_##variant,             \
-        .round_i16 = round_i16_##variant, .round_i8 = round_i8_##variant, .product = product_##variant,      \
-        .blocking = {4, 256}, .forms = {__VA_ARGS__},                                                        \
+        COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {4, 264},                  \
+                                              .forms = {[ROUND_NONE] = plain_form,                           \
+                                                        [ROUND_SPLIT] = plain_form,                          \
+                                                        [ROUND_I16] = i16_form,                              \
+                                                        [ROUND_I8] = i8_form},                               \
     }
+#define MANY_AND_FEW(variant, features, ...)                                                                 \
+    PRIMITIVES(variant, features, FEW_VECTORS + 1, BATCH_FLOATS, __VA_ARGS__),                               \
+        PRIMITIVES(variant, features, 0, BATCH_ROWS, __VA_ARGS__)
+#define WITH_INTEGERS(variant, features) MANY_AND_FEW(variant, features, BATCH_WORDS, BATCH_SMALL)
+#define WITH_FLOATS(variant, features) MANY_AND_FEW(variant, features, BATCH_FLOATS, BATCH_FLOATS)
 #if defined(__x86_64__)
 /* AVX-512's, but for batches. */
 #define AMX_PRIMITIVES                                                                                       \
     {                                                                                                        \
-        .needs = CPU_AVX512 | CPU_AMX, .f16_widen = f16_widen_avx512, .bf16_widen = bf16_widen_avx512,       \
-        .round_i16 = round_i16_avx512, .round_i8 = round_i8_avx512, .product = product_avx512,               \
-        .split = split_amx, .least_vectors = BATCH_PAD, .blocking = {16, 512},                               \
-        .forms = {[ROUND_NONE] = BATCH_FLOATS,                                                               \
-                  [ROUND_SPLIT] = BATCH_BFLOATS,                                                             \
-                  [ROUND_I16] = BATCH_BFLOATS,                                                               \
-                  [ROUND_I8] = BATCH_SMALL},                                                                 \
+        COMMON_PRIMITIVES(avx512, CPU_AVX512 | CPU_AMX), .split = split_amx, .least_vectors = BATCH_PAD,     \
+                                                         .blocking = {16, 528},                              \
+                                                         .forms = {[ROUND_NONE] = BATCH_FLOATS,              \
+                                                                   [ROUND_SPLIT] = BATCH_BFLOATS,            \
+                                                                   [ROUND_I16] = BATCH_BFLOATS,              \
+                                                                   [ROUND_I8] = BATCH_BYTES},                \
     }
 #endif
 
 const struct primitives primitives[] = {
 #if defined(__x86_64__)
     AMX_PRIMITIVES,
-    WHOLE_PRIMITIVES(avx512, CPU_AVX512, FLOATS, INTEGERS),
-    WHOLE_PRIMITIVES(avx2, CPU_AVX2, FLOATS, INTEGERS),
+    WITH_INTEGERS(avx512, CPU_AVX512),
+    WITH_INTEGERS(avx2, CPU_AVX2),
 #elif defined(__aarch64__)
-    WHOLE_PRIMITIVES(neon, CPU_NEON, FLOATS),
+    WITH_FLOATS(neon, CPU_NEON),
 #endif
-    WHOLE_PRIMITIVES(scalar, 0, FLOATS),
+    WITH_FLOATS(scalar, 0),
 };
 
 const struct primitives *primitives_for(size_t n_vectors) {

@@ -1,5 +1,5 @@
 /* Template: the product of an unpacked tile with many vectors, where prefill spends its time. Sums stay in
- * registers: VECTORS_AT_ONCE (defined by the vocabulary) times PANEL_ROWS of them. */
+ * registers: VECTORS_AT_ONCE times PANEL_ROWS of them. So many vectors lie together. */
 
 /* All, so that the compiler sees single sums before it decides what lives in registers; a few columns, since
  * where a core is shared with another thread, it is instructions that count. */
@@ -20,7 +20,7 @@ INLINE void product_of(const float *tile, size_t n_cols, const float *x, size_t 
             w[p] = load(tile + col * PANEL_ROWS + p * LANES);
         for (size_t i = 0; i < n_vectors; i++)
             for (size_t p = 0; p < PARTS; p++)
-                sum[i][p] = fused(w[p], splat(x[i * TILE_COLS + col]), sum[i][p]);
+                sum[i][p] = fused(w[p], splat(x[col * n_vectors + i]), sum[i][p]);
     } while (++col < n_cols);
     UNROLL
     for (size_t i = 0; i < n_vectors * PARTS; i++)
@@ -61,11 +61,8 @@ static product_of_fn *const product_by_count[VECTORS_AT_ONCE] = {
 #endif
 };
 
-/* In groups as even as they can be. */
 void VARIANT(product)(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums) {
-    size_t n_groups = (n_vectors + VECTORS_AT_ONCE - 1) / VECTORS_AT_ONCE;
-    for (size_t group = 0; group < n_groups; group++) {
-        size_t first = n_vectors * group / n_groups, behind = n_vectors * (group + 1) / n_groups;
-        product_by_count[behind - first - 1](tile, n_cols, x + first * TILE_COLS, sums + first * PANEL_ROWS);
-    }
+    for (size_t i = 0; i < n_vectors; i += VECTORS_AT_ONCE)
+        product_by_count[smaller(VECTORS_AT_ONCE, n_vectors - i) - 1](tile, n_cols, x + i * TILE_COLS,
+                                                                      sums + i * PANEL_ROWS);
 }

@@ -251,6 +251,8 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     const uint8_t *from = w->data + row * row_bytes;
     while (row + PANEL_ROWS <= w->n_rows && col + 4 <= col_end) {
         size_t n = smaller(64 / element_bytes(e), (col_end - col) & ~(size_t)3);
+        for (size_t i = 0; i < PANEL_ROWS; i++) /* for the next tile of these rows */
+            fetch_ahead(from + i * row_bytes + col * element_bytes(e), 64, TILE_COLS * element_bytes(e));
         unpack_quads(from + col * element_bytes(e), row_bytes, n, out + (col - col_begin) * PANEL_ROWS, e);
         col += n;
     }

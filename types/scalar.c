@@ -1,7 +1,7 @@
 /* Plain C: works everywhere, and says what the fast variants must compute. */
 #include "types/plain.h"
 
-#define VECTORS_AT_ONCE 2
+#define VECTORS_AT_ONCE VECTORS_scalar
 #include "types/product.h"
 #include "types/quantized.h"
 #include "types/round.h"

@@ -75,11 +75,15 @@ typedef void matvec_fn(const struct matrix *w, const struct vector *x, size_t ro
 typedef void unpack_fn(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out);
 
 /* How a batch keeps inputs of a rounding: as all of its types multiply so many on this processor. Values lie
- * in runs: run r of vector i is the (r * n_vectors + i)-th. */
+ * in runs: run r of vector i is the (r * n_vectors + i)-th. Where vectors lie together, the runs of some
+ * neighbours are one, in which their 32-bit words take turns (batch_begin() and batch_step() say how): a
+ * kernel that broadcasts a word of each reads them in a row. */
 enum batch_form {
-    BATCH_FLOATS, /* that hold the rounded values; runs of TILE_COLS */
-    BATCH_WORDS, /* 16-bit integers in batch_order(); runs of BLOCK_COLS */
-    BATCH_SMALL, /* 8-bit integers; runs of BLOCK_COLS */
+    BATCH_FLOATS, /* that hold the rounded values; runs of TILE_COLS, together */
+    BATCH_ROWS, /* the same, but each vector by itself */
+    BATCH_WORDS, /* 16-bit integers in batch_order(); runs of BLOCK_COLS, together */
+    BATCH_SMALL, /* 8-bit integers; runs of BLOCK_COLS, together */
+    BATCH_BYTES, /* the same, but each vector by itself */
     BATCH_BFLOATS, /* rounded values as bf16, and in a second run behind those of all vectors what they lack,
                       as bf16; runs of BLOCK_COLS */
 };
@@ -87,15 +91,16 @@ enum batch_form {
 /* Many rounded inputs. Behind each array there is room for another BATCH_PAD vectors' group or run. */
 struct batch {
     size_t n_vectors;
+    size_t together; /* vectors that lie together; 1 in a form where each lies by itself */
     enum batch_form form;
     union {
         void *values;
-        float *f32; /* FLOATS */
+        float *f32; /* FLOATS, ROWS */
         uint16_t *bf16; /* BFLOATS */
         int16_t *i16; /* WORDS */
-        int8_t *i8; /* SMALL */
+        int8_t *i8; /* SMALL, BYTES */
     };
-    float *scales; /* WORDS, SMALL: group g of vector i is the (g * n_vectors + i)-th */
+    float *scales; /* WORDS, SMALL, BYTES: group g of vector i is the (g * n_vectors + i)-th */
     int16_t (*offsets)[2]; /* SMALL, likewise: -8 times the sum of the columns 0 and 1, and of 2 and 3, of all
                               fours */
 };
@@ -107,6 +112,18 @@ static inline size_t batch_order(size_t col) {
     return (col & ~(size_t)3) | (col & 1) << 1 | (col >> 1 & 1);
 }
 
+/* Where run `run` of vector i begins, in 32-bit words; a run has `run_words` of them. */
+static inline size_t batch_begin(const struct batch *x, size_t run, size_t run_words, size_t i) {
+    const size_t turn = i % x->together;
+    return (run * x->n_vectors + i - turn) * run_words + turn;
+}
+
+/* How far each word of the run is from the next: as many vectors lie together there, vector i among them. */
+static inline size_t batch_step(const struct batch *x, size_t i) {
+    const size_t behind = x->n_vectors - (i - i % x->together);
+    return x->together < behind ? x->together : behind;
+}
+
 /* How many vectors there is room for among the sums of `count`. */
 static inline size_t padded_vectors(size_t count) {
     return (count + BATCH_PAD - 1) / BATCH_PAD * BATCH_PAD;
@@ -115,9 +132,8 @@ static inline size_t padded_vectors(size_t count) {
 /* sums[(panel * padded_vectors(count) + i) * PANEL_ROWS + r] += W[row] . vector first + i of x, over columns
  * [col_begin, col_end), where row = row_begin + panel * PANEL_ROWS + r is below row_end and 0 <= i < count.
  * What becomes of the other sums does not matter. row_begin is a multiple of PANEL_ROWS, columns are
- * multiples of TILE_COLS, but for the matrix's own end. x is of a form other than floats unless the type
- * rounds nothing.
- */
+ * multiples of TILE_COLS, but for the matrix's own end. `first` is a multiple of x->together, and count is
+ * too, but for the last vectors. x is of no form FLOATS: for that, weights are unpacked. */
 typedef void multiply_fn(const struct matrix *w, const struct batch *x, size_t row_begin, size_t row_end,
                          size_t col_begin, size_t col_end, size_t first, size_t count, float *sums);
 

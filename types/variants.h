@@ -17,8 +17,14 @@ typedef void round_i8_fn(const float *x, size_t n_groups, int8_t *to, float *sca
 /* A group of BLOCK_COLS values as bf16, and what these lack. */
 typedef void split_fn(const float *x, uint16_t *rounded, uint16_t *rest);
 
-/* sums[i * PANEL_ROWS + r] += the sum over col of tile[col * PANEL_ROWS + r] * x[i * TILE_COLS + col], for
- * n_vectors vectors i and the rows r of a tile. */
+/* How many vectors a variant multiplies at once, their sums in registers; so many lie together in a batch. */
+#define VECTORS_scalar 2
+#define VECTORS_avx2 6 /* times two registers of sums, two of weights, one of inputs: of sixteen */
+#define VECTORS_avx512 12 /* inputs are broadcast operands; a load of weights for every 12 products */
+#define VECTORS_neon 6 /* times four registers of sums, four of weights, one of inputs: of thirty-two */
+
+/* sums[i * PANEL_ROWS + r] += the sum over col of tile[col * PANEL_ROWS + r] * the value of vector i in
+ * column col, for n_vectors vectors i and the rows r of a tile. x holds a run of them, as in BATCH_FLOATS. */
 typedef void product_fn(const float *tile, size_t n_cols, const float *x, size_t n_vectors, float *sums);
 
 #define DECLARE_VARIANT(variant)                                                                             \
@@ -82,7 +88,8 @@ matvec_fn q4_matvec_neondot;
 
 /* How many panels of a matrix, and how many vectors, are multiplied at a time. */
 struct blocking {
-    size_t panels, vectors; /* multiples of 4, and of BATCH_PAD */
+    size_t panels; /* a multiple of 4 */
+    size_t vectors; /* a multiple of those that lie together, or that meet a tile of AMX */
 };
 
 /* What is not of one type, as the processor can do it best. */
@@ -94,6 +101,7 @@ struct primitives {
     product_fn *product;
     split_fn *split; /* where a form has bf16 */
     size_t least_vectors; /* of a batch that is kept and multiplied so */
+    size_t together; /* vectors, in the forms in which they lie together */
     struct blocking blocking; /* for the second-level cache that processors with these instructions have */
     enum batch_form forms[ROUNDINGS]; /* of batches: what all types with the rounding can multiply */
 };

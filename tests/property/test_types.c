@@ -593,15 +593,21 @@ static float bfloat(uint16_t bits) {
 }
 
 static float value_in_batch(const struct batch *x, size_t i, size_t col) {
-    const size_t at = col / BLOCK_COLS * x->n_vectors + i, in_group = col % BLOCK_COLS;
-    const size_t pair = (col / BLOCK_COLS * 2 * x->n_vectors + i) * BLOCK_COLS + in_group;
+    const size_t group = col / BLOCK_COLS, in_group = col % BLOCK_COLS, step = batch_step(x, i);
+    const size_t at = group * x->n_vectors + i;
+    const size_t pair = (group * 2 * x->n_vectors + i) * BLOCK_COLS + in_group;
+    size_t word;
     switch (x->form) {
     case BATCH_FLOATS:
-        return x->f32[(col / TILE_COLS * x->n_vectors + i) * TILE_COLS + col % TILE_COLS];
+    case BATCH_ROWS:
+        return x->f32[batch_begin(x, col / TILE_COLS, TILE_COLS, i) + col % TILE_COLS * step];
     case BATCH_WORDS:
-        return x->i16[at * BLOCK_COLS + batch_order(in_group)] * x->scales[at];
+        word = batch_begin(x, group, BLOCK_COLS / 2, i) + batch_order(in_group) / 2 * step;
+        return x->i16[2 * word + batch_order(in_group) % 2] * x->scales[at];
     case BATCH_SMALL:
-        return x->i8[at * BLOCK_COLS + in_group] * x->scales[at];
+    case BATCH_BYTES:
+        word = batch_begin(x, group, BLOCK_COLS / 4, i) + in_group / 4 * step;
+        return x->i8[4 * word + in_group % 4] * x->scales[at];
     case BATCH_BFLOATS:
         return bfloat(x->bf16[pair]) + bfloat(x->bf16[pair + x->n_vectors * BLOCK_COLS]);
     default:
@@ -804,13 +810,14 @@ static void products_agree_for_any_number_of_vectors(void **state) {
     for (const struct primitives *p = primitives;; p++) {
         for (size_t n = 1; can_run(p->needs) && n <= MANY; n++) {
             memset(sums, 0, sizeof sums);
+            const struct batch batch = {n, p->together, BATCH_FLOATS, {x}, NULL, NULL};
             p->product(tile, COLS, x, n, sums);
             p->product(tile, COLS, x, n, sums);
             for (size_t i = 0; i < MANY; i++)
                 for (size_t row = 0; row < PANEL_ROWS; row++) {
                     double sum = 0;
                     for (size_t col = 0; i < n && col < COLS; col++)
-                        sum += 2.0 * tile[col * PANEL_ROWS + row] * x[i * TILE_COLS + col];
+                        sum += 2.0 * tile[col * PANEL_ROWS + row] * value_in_batch(&batch, i, col);
                     assert_true(fabs(sums[i * PANEL_ROWS + row] - sum) < 1e-3);
                 }
         }
@@ -862,8 +869,8 @@ static void check_larger_products(void) {
     static const struct {
         struct shape shape;
         size_t count;
-    } cases[] = {{{33, 172}, 15},  {{33, 172}, 16},  {{33, 172}, 17},  {{18, 4133}, 3},
-                 {{18, 4133}, 16}, {{35, 300}, 100}, {{35, 300}, 257}, {{80, 300}, 40}};
+    } cases[] = {{{33, 172}, 15},  {{33, 172}, 16},  {{33, 172}, 17}, {{18, 4133}, 3}, {{18, 4133}, 16},
+                 {{35, 300}, 100}, {{35, 300}, 285}, {{80, 300}, 40}, {{18, 64}, 541}};
     for (const struct type *const *type = types; *type; type++)
         for (size_t i = 0; i < COUNT(cases); i++) {
             random_state = i;

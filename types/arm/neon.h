@@ -14,7 +14,7 @@
 #define TARGET
 #define VARIANT(name) name##_neon
 #endif
-#define VECTORS_AT_ONCE 6 /* times four registers of sums, four of weights, one of inputs: of thirty-two */
+#define VECTORS_AT_ONCE VECTORS_neon
 
 #include "types/lanes.h"
 

@@ -5,7 +5,7 @@
 #define FETCH_AHEAD 0
 #define TARGET __attribute__((target("avx2,fma,f16c,bmi2")))
 #define VARIANT(name) name##_avx2
-#define VECTORS_AT_ONCE 6 /* times two registers of sums, two of weights, one of inputs: of sixteen */
+#define VECTORS_AT_ONCE VECTORS_avx2
 
 #include "types/lanes.h"
 

@@ -15,7 +15,7 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma,f16c")))
 #define VARIANT(name) name##_avx512
 #endif
-#define VECTORS_AT_ONCE 12 /* inputs are broadcast operands; a load of weights for every 12 products */
+#define VECTORS_AT_ONCE VECTORS_avx512
 
 #include "types/lanes.h"
 
