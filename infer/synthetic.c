@@ -109,6 +109,10 @@ static bool place_all(struct filling *filling, struct error *error) {
                                 : place_matrix(model, role, filling->type, &end, error)))
             return false;
     }
+    const uint64_t available = memory_available();
+    if (end > available) /* filled nevertheless, it would end the process, or stall the system */
+        return fail(error, "%s: takes %llu MB of memory, the system has %llu MB to give", model->path,
+                    (unsigned long long)end / 1000000, (unsigned long long)available / 1000000);
     model->pages_bytes = (size_t)end;
     model->pages = memory_pages(model->pages_bytes);
     if (!model->pages)

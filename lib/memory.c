@@ -79,6 +79,19 @@ void memory_pages_free(void *pages, size_t size) {
         munmap(pages, whole_pages(size ? size : 1));
 }
 
+uint64_t memory_available(void) {
+    unsigned long long kib;
+    uint64_t bytes = UINT64_MAX;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "re"); /* proc(5) */
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            bytes = (uint64_t)kib * 1024;
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
 /* ---- arenas ---- */
 
 #define ALIGNMENT 64

@@ -49,6 +49,8 @@ void memory_free(void *old);
  * caches. */
 void *memory_pages(size_t size);
 void memory_pages_free(void *pages, size_t size);
+/* Bytes that the system can give without swapping; UINT64_MAX where it does not say. */
+uint64_t memory_available(void);
 
 /* For tests: the n-th request from now fails (1 is the next); 0 switches it off. */
 void memory_fail_at(size_t n);

@@ -39,6 +39,7 @@ rounds=${ROUNDS:-5} prompt=${PROMPT:-512} threads=${THREADS:-$(getconf _NPROCESS
 read -ra levels <<< "${LEVELS:-f16 q8 q4}"
 declare -A theirs=([f16]=F16 [q8]=Q8_0 [q4]=Q4_0) # what llama.cpp calls the levels
 declare -A settings # of llama-bench, by level
+child= # the program that runs
 peer=llama.cpp mappings=("-mmp 1" "-mmp 0") # and how it takes weights into memory
 
 check() {
@@ -60,9 +61,13 @@ check() {
     done
 }
 
-# run PROGRAM ARGUMENTS...: its standard output is then in $work/out. If it fails, its last words are shown.
+# run PROGRAM ARGUMENTS...: its standard output is then in $work/out. If it fails, its last words are shown. It runs in the
+# background, since a shell obeys a signal only behind what runs in the foreground.
 run() {
-    "$@" > "$work/out" 2> "$work/log" && return
+    "$@" > "$work/out" 2> "$work/log" &
+    child=$!
+    wait "$child" && child= && return
+    child=
     printf '%s\n' "$(tail -n 3 "$work/log")" >&2
     die "$(basename "$1") failed, with $(df -Ph "$work" | awk 'NR == 2 { print $4 }') of disk left at $work"
 }
@@ -166,7 +171,7 @@ table() {
 
 check
 work=$(mktemp -d "${TMPDIR:-/tmp}/compare.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap '[ -z "$child" ] || kill "$child"; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 prepare

@@ -123,6 +123,10 @@ refuses "absent: " evaluate q4.qm --ppl --text absent
 refuses "--types: there is no type 'q5'" evaluate --shape 135m --types q5
 refuses "known shapes are 135m, 360m" evaluate --shape 70b
 refuses "none can be named beside it" evaluate --shape 1b q4.qm
+# 122 GB of floats, where there is not as much.
+if awk '$1 == "MemAvailable:" { exit $2 < 100e6 ? 0 : 1 }' /proc/meminfo; then
+    refuses "of memory, the system has" evaluate --shape 30b-a3b --types f32
+fi
 refuses "its weights are made up" evaluate --shape 1b --ppl
 refuses "q4.qm: --depth 1024 leaves no room in a context of 1024 tokens" evaluate q4.qm --speed --depth 1024
 refuses "--depth is for --speed" evaluate q4.qm --ppl --depth 16
