@@ -104,13 +104,13 @@ INLINE void fill_tile(const struct matrix *rows, size_t row, size_t col, size_t 
                       float *tile) {
     switch (e) {
     case F16:
-        unpack_rows(rows, row, col, col + n, tile, F16);
+        unpack_rows(rows, row, col, col + n, tile, 0, F16);
         break;
     case BF16:
-        unpack_rows(rows, row, col, col + n, tile, BF16);
+        unpack_rows(rows, row, col, col + n, tile, 0, BF16);
         break;
     default:
-        unpack_rows(rows, row, col, col + n, tile, F32);
+        unpack_rows(rows, row, col, col + n, tile, 0, F32);
     }
     memset(tile + n * PANEL_ROWS, 0, (BLOCK_COLS - n) * PANEL_ROWS * sizeof *tile);
 }

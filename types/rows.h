@@ -245,14 +245,15 @@ INLINE void unpack_some(const uint8_t *from, size_t row_bytes, size_t n_rows, si
             out[col * PANEL_ROWS + row] = load_some(from + row * row_bytes + col * element_bytes(e), 1, e)[0];
 }
 
+/* What lies `ahead` columns further in the same rows is asked for; nothing where that is 0. */
 INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out,
-                        enum element e) {
+                        size_t ahead, enum element e) {
     size_t col = col_begin, row_bytes = w->n_cols * element_bytes(e);
     const uint8_t *from = w->data + row * row_bytes;
     while (row + PANEL_ROWS <= w->n_rows && col + 4 <= col_end) {
         size_t n = smaller(64 / element_bytes(e), (col_end - col) & ~(size_t)3);
-        for (size_t i = 0; i < PANEL_ROWS; i++) /* for the next tile of these rows */
-            fetch_ahead(from + i * row_bytes + col * element_bytes(e), 64, TILE_COLS * element_bytes(e));
+        for (size_t i = 0; i < PANEL_ROWS; i++)
+            fetch_ahead(from + i * row_bytes + col * element_bytes(e), 64, ahead * element_bytes(e));
         unpack_quads(from + col * element_bytes(e), row_bytes, n, out + (col - col_begin) * PANEL_ROWS, e);
         col += n;
     }
@@ -277,7 +278,7 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     }                                                                                                        \
     TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
                                        float *out) {                                                         \
-        unpack_rows(w, row, col_begin, col_end, out, element);                                               \
+        unpack_rows(w, row, col_begin, col_end, out, TILE_COLS, element);                                    \
     }                                                                                                        \
     TARGET bool VARIANT(type##_encode)(const struct matrix *rows, const float *importance, void *out,        \
                                        struct unfit *unfit) {                                                \
