@@ -145,8 +145,19 @@ static void find_model_name(char *name, size_t size) {
 
 #endif
 
+static bool is_intel(void) {
+#if defined __x86_64__
+    uint32_t largest_leaf, b, c, d; /* the vendor's name is in b, d and c */
+    return __get_cpuid(0, &largest_leaf, &b, &c, &d) && b == signature_INTEL_ebx &&
+           d == signature_INTEL_edx && c == signature_INTEL_ecx;
+#else
+    return false;
+#endif
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint32_t detected;
+static bool gains_by_prefetch;
 static char model_name[64];
 static _Atomic uint32_t allowed = UINT32_MAX;
 
@@ -160,6 +171,7 @@ static void trim(char *text) {
 
 static void look(void) {
     detected = detect();
+    gains_by_prefetch = is_intel();
     find_model_name(model_name, sizeof model_name);
     trim(model_name);
     if (!model_name[0])
@@ -173,6 +185,11 @@ static uint32_t present(void) {
 
 uint32_t cpu_features(void) {
     return present() & atomic_load_explicit(&allowed, memory_order_relaxed);
+}
+
+bool cpu_gains_by_prefetch(void) {
+    present();
+    return gains_by_prefetch;
 }
 
 static bool within(const struct level *level, uint32_t features) {

@@ -18,16 +18,20 @@ enum cpu_feature {
 /* Features of this processor that the operating system supports, less what cpu_limit took away. */
 uint32_t cpu_features(void);
 
-/* --cpu LEVEL: use nothing beyond the level: scalar, avx2, avx512, avx512vnni, amx, neon, neondot. A level that
- * this processor lacks is an error that lists those it has. Call before any kernel is chosen. */
+/* --cpu LEVEL: use nothing beyond the level: scalar, avx2, avx512, avx512vnni, amx, neon, neondot. A level
+ * that this processor lacks is an error that lists those it has. Call before any kernel is chosen. */
 bool cpu_limit(const char *level, struct error *error);
+
+/* Whether a core reads memory faster where prefetch instructions tell it what comes: Intel's do, AMD's are
+ * held up by them (docs/types.md has what was measured). */
+bool cpu_gains_by_prefetch(void);
 
 const char *cpu_level(void); /* the name of the highest level in use */
 const char *cpu_model_name(void); /* such as "AMD EPYC 7B13", or "unknown" */
 unsigned cpu_online(void); /* processors that this process may run on */
 
-/* The largest cache that one processor reaches, 64 MiB where the system does not say: what a model must exceed, several
- * times, before its speed is that of memory. */
+/* The largest cache that one processor reaches, 64 MiB where the system does not say: what a model must
+ * exceed, several times, before its speed is that of memory. */
 uint64_t cpu_cache_bytes(void);
 
 #endif

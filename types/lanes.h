@@ -4,8 +4,8 @@
  *
  *   LANES, TARGET    floats in a register, and the function attribute that allows it
  *   VARIANT(name)    the name with the variant's suffix
- *   FETCH_AHEAD      how many bytes before they are needed a matvec asks for weights; 0 leaves it to the
- *                    processor
+ *   FETCH_AHEAD      how many bytes before they are needed a matvec asks for weights, on processors that
+ *                    gain by it; 0 where none do
  *
  * includes this file, and adds what instructions it has for
  *
@@ -22,6 +22,7 @@
  *
  * Elementwise operators are the compiler's own, each rounded as in plain C at any width: that is how encoders
  * write the same bytes everywhere. */
+#include "lib/cpu.h"
 #include "lib/half.h"
 #include "types/blocks.h"
 #include "types/variants.h"

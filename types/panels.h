@@ -67,27 +67,35 @@ INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
 /* Panels at `row` and `apart` panels from one another; n_rows of each. */
 #define DEFINE_PASS(type, values)                                                                            \
     INLINE void type##_pass(const struct matrix *w, const struct vector *x, size_t row, size_t n_panels,     \
-                            size_t apart, size_t n_rows, float *y) {                                         \
+                            size_t apart, size_t n_rows, size_t ahead, float *y) {                           \
         const size_t n_blocks = blocks_across(w);                                                            \
         const struct type##_block *blocks = block_at(w, row, 0);                                             \
         vf sum[STREAMS][PARTS] = {0};                                                                        \
         for (size_t b = 0; b < n_blocks; b++)                                                                \
             for (size_t i = 0; i < n_panels; i++) {                                                          \
                 const struct type##_block *block = blocks + i * apart * n_blocks + b;                        \
-                fetch_ahead(block, sizeof *block, FETCH_AHEAD);                                              \
+                fetch_ahead(block, sizeof *block, ahead);                                                    \
                 type##_add_block(sum[i], block, x->values + b * BLOCK_COLS, x->scales[b], x->sums[b]);       \
             }                                                                                                \
         for (size_t i = 0; i < n_panels; i++)                                                                \
             store_rows(y + row + i * apart * PANEL_ROWS, sum[i], n_rows);                                    \
     }
 
+/* With a constant distance for each kind of processor, so that the pass has no branch for it. */
 #define DEFINE_PANELS_MATVEC(type, values)                                                                   \
     DEFINE_PASS(type, values)                                                                                \
-    TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
-                                       size_t row_end, float *y) {                                           \
+    INLINE void type##_passes(const struct matrix *w, const struct vector *x, size_t row_begin,              \
+                              size_t row_end, size_t ahead, float *y) {                                      \
         const size_t run = (row_end - row_begin) / (STREAMS * PANEL_ROWS);                                   \
         for (size_t i = 0; i < run; i++)                                                                     \
-            type##_pass(w, x, row_begin + i * PANEL_ROWS, STREAMS, run, PANEL_ROWS, y);                      \
+            type##_pass(w, x, row_begin + i * PANEL_ROWS, STREAMS, run, PANEL_ROWS, ahead, y);               \
         for (size_t row = row_begin + run * STREAMS * PANEL_ROWS; row < row_end; row += PANEL_ROWS)          \
-            type##_pass(w, x, row, 1, 0, smaller(row_end - row, PANEL_ROWS), y);                             \
+            type##_pass(w, x, row, 1, 0, smaller(row_end - row, PANEL_ROWS), ahead, y);                      \
+    }                                                                                                        \
+    TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
+                                       size_t row_end, float *y) {                                           \
+        if (FETCH_AHEAD > 0 && cpu_gains_by_prefetch())                                                      \
+            type##_passes(w, x, row_begin, row_end, FETCH_AHEAD, y);                                         \
+        else                                                                                                 \
+            type##_passes(w, x, row_begin, row_end, 0, y);                                                   \
     }

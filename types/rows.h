@@ -108,14 +108,14 @@ INLINE bool encode_rows(const struct matrix *rows, uint8_t *out, struct unfit *u
 
 /* n_rows rows, `apart` from one another. */
 INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t apart, size_t n_cols, const float *x, float *y,
-                     enum element e) {
+                     size_t ahead, enum element e) {
     size_t col = 0, size = element_bytes(e), row_bytes = apart * n_cols * size;
     vf sum[ROWS_AT_ONCE][2];
     for (size_t r = 0; r < n_rows; r++)
         sum[r][0] = sum[r][1] = (vf){0};
     for (; col + 2 * LANES <= n_cols; col += 2 * LANES)
         for (size_t r = 0; r < n_rows; r++) {
-            fetch_ahead(row + r * row_bytes + col * size, 2 * LANES * size, FETCH_AHEAD);
+            fetch_ahead(row + r * row_bytes + col * size, 2 * LANES * size, ahead);
             for (size_t u = 0; u < 2; u++) {
                 size_t c = col + u * LANES;
                 sum[r][u] = fused(load_elements(row + r * row_bytes + c * size, e), load(x + c), sum[r][u]);
@@ -131,13 +131,13 @@ INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t apart, size_t n_c
 }
 
 INLINE void matvec_rows(const struct matrix *w, const struct vector *x, size_t row_begin, size_t row_end,
-                        float *y, enum element e) {
+                        float *y, size_t ahead, enum element e) {
     size_t row = row_begin, row_bytes = w->n_cols * element_bytes(e);
     const size_t run = (row_end - row_begin) / ROWS_AT_ONCE;
     for (size_t i = 0; i < run; i++, row++)
-        dot_rows(w->data + row * row_bytes, ROWS_AT_ONCE, run, w->n_cols, x->f32, y + row, e);
+        dot_rows(w->data + row * row_bytes, ROWS_AT_ONCE, run, w->n_cols, x->f32, y + row, ahead, e);
     for (row = row_begin + run * ROWS_AT_ONCE; row < row_end; row++)
-        dot_rows(w->data + row * row_bytes, 1, 0, w->n_cols, x->f32, y + row, e);
+        dot_rows(w->data + row * row_bytes, 1, 0, w->n_cols, x->f32, y + row, ahead, e);
 }
 
 /* ---- multiply ---- */
@@ -267,7 +267,10 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     }                                                                                                        \
     TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
                                        size_t row_end, float *y) {                                           \
-        matvec_rows(w, x, row_begin, row_end, y, element);                                                   \
+        if (FETCH_AHEAD > 0 && cpu_gains_by_prefetch())                                                      \
+            matvec_rows(w, x, row_begin, row_end, y, FETCH_AHEAD, element);                                  \
+        else                                                                                                 \
+            matvec_rows(w, x, row_begin, row_end, y, 0, element);                                            \
     }                                                                                                        \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
