@@ -147,7 +147,7 @@ static void find_model_name(char *name, size_t size) {
 
 static bool is_intel(void) {
 #if defined __x86_64__
-    uint32_t largest_leaf, b, c, d; /* the vendor's name is in b, d and c */
+    uint32_t largest_leaf, b = 0, c = 0, d = 0; /* the vendor's name is in b, d and c */
     return __get_cpuid(0, &largest_leaf, &b, &c, &d) && b == signature_INTEL_ebx &&
            d == signature_INTEL_edx && c == signature_INTEL_ecx;
 #else
