@@ -100,6 +100,11 @@ INLINE void fetch_ahead(const void *from, size_t size, size_t ahead) {
         __builtin_prefetch((const void *)((uintptr_t)from + ahead + line));
 }
 
+/* Whether a matvec does so: settled by the compiler where no processor gains by it. */
+INLINE bool asks_ahead(void) {
+    return FETCH_AHEAD > 0 && cpu_gains_by_prefetch();
+}
+
 /* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in
  * the lowest bits. */
 #define ROUNDER 0x1.8p23f

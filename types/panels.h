@@ -94,7 +94,7 @@ INLINE void store_rows(float *y, const vf sum[PARTS], size_t n_rows) {
     }                                                                                                        \
     TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
                                        size_t row_end, float *y) {                                           \
-        if (FETCH_AHEAD > 0 && cpu_gains_by_prefetch())                                                      \
+        if (asks_ahead())                                                                                    \
             type##_passes(w, x, row_begin, row_end, FETCH_AHEAD, y);                                         \
         else                                                                                                 \
             type##_passes(w, x, row_begin, row_end, 0, y);                                                   \

@@ -267,7 +267,7 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     }                                                                                                        \
     TARGET void VARIANT(type##_matvec)(const struct matrix *w, const struct vector *x, size_t row_begin,     \
                                        size_t row_end, float *y) {                                           \
-        if (FETCH_AHEAD > 0 && cpu_gains_by_prefetch())                                                      \
+        if (asks_ahead())                                                                                    \
             matvec_rows(w, x, row_begin, row_end, y, FETCH_AHEAD, element);                                  \
         else                                                                                                 \
             matvec_rows(w, x, row_begin, row_end, y, 0, element);                                            \
