@@ -115,7 +115,7 @@ INLINE void dot_rows(const uint8_t *row, size_t n_rows, size_t apart, size_t n_c
         sum[r][0] = sum[r][1] = (vf){0};
     for (; col + 2 * LANES <= n_cols; col += 2 * LANES)
         for (size_t r = 0; r < n_rows; r++) {
-            fetch_ahead(row + r * row_bytes + col * size, 2 * LANES * size, ahead);
+            fetch_stream(row + r * row_bytes + col * size, 2 * LANES * size, ahead, r);
             for (size_t u = 0; u < 2; u++) {
                 size_t c = col + u * LANES;
                 sum[r][u] = fused(load_elements(row + r * row_bytes + c * size, e), load(x + c), sum[r][u]);
