@@ -78,7 +78,7 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
 }
 
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
-    const size_t most = count == 1 ? 64 : primitives_for(count)->blocking.panels;
+    const size_t most = count == 1 ? 32 : primitives_for(count)->blocking.panels;
     size_t grain = PANEL_ROWS * most;
     while (grain > 4 * PANEL_ROWS && grain * 2 * n_threads > n_rows)
         grain /= 2;
