@@ -6,7 +6,6 @@
 
 #define ROUNDS 5
 #define PROMPT 128 /* tokens of the prefill, unless asked otherwise */
-#define PREFILL_BATCH 256 /* as run takes in prompts */
 #define BURST 64 /* tokens generated before the sequence is cut back to the prompt */
 #define ROUND_SECONDS 0.25 /* at least so long, and one step, is spent on generation each round */
 #define REPEAT_SECONDS 1.0 /* a prefill that takes longer is timed once */
@@ -128,7 +127,7 @@ static bool open_alone(struct speed *speed, struct trial *trial, const struct mo
     trial->depth = speed->depth;
     size_t end = trial->depth + least(BURST, model->config.context - trial->depth);
     trial->prompt = ARENA_NEW(&speed->arena, uint32_t, trial->depth, error);
-    if (!trial->prompt || !session_open(&trial->session, model, end, least(trial->depth, PREFILL_BATCH),
+    if (!trial->prompt || !session_open(&trial->session, model, end, least(trial->depth, PROMPT_BATCH),
                                         speed->request->pool, error))
         return false;
     for (size_t i = 0; i < trial->depth; i++)

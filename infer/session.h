@@ -20,6 +20,9 @@ struct session {
     struct arena arena;
 };
 
+/* Tokens of a prompt that are best taken in together: as many as meet weights that were unpacked once. */
+#define PROMPT_BATCH 512
+
 /* capacity is at most config.context. batch is how many tokens one pass takes at most (longer runs are cut
  * up). */
 bool session_open(struct session *session, const struct model *model, size_t capacity, size_t batch,

@@ -2,8 +2,6 @@
 
 #include "lib/progress.h"
 
-#define BATCH 256 /* prompt tokens taken in by one pass */
-
 bool generation_open(struct generation *g, const struct model *model, const struct tokenizer *tokenizer,
                      const struct sampling *sampling, struct error *error) {
     *g = (struct generation){.model = model, .tokenizer = tokenizer};
@@ -16,7 +14,8 @@ bool generation_open(struct generation *g, const struct model *model, const stru
 }
 
 bool generation_start(struct generation *g, size_t capacity, struct pool *pool, struct error *error) {
-    return session_open(&g->session, g->model, capacity, capacity < BATCH ? capacity : BATCH, pool, error);
+    return session_open(&g->session, g->model, capacity, capacity < PROMPT_BATCH ? capacity : PROMPT_BATCH,
+                        pool, error);
 }
 
 void generation_close(struct generation *g) {

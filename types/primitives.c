@@ -8,9 +8,9 @@
     .needs = features, .f16_widen = f16_widen_##variant, .bf16_widen = bf16_widen_##variant,                 \
     .round_i16 = round_i16_##variant, .round_i8 = round_i8_##variant, .product = product_##variant,          \
     .together = VECTORS_##variant
-#define PRIMITIVES(variant, features, least, plain_form, i16_form, i8_form)                                  \
+#define PRIMITIVES(variant, features, least, plain_form, vectors, i16_form, i8_form)                         \
     {                                                                                                        \
-        COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {4, 264},                  \
+        COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {4, vectors},              \
                                               .forms = {[ROUND_NONE] = plain_form,                           \
                                                         [ROUND_SPLIT] = plain_form,                          \
                                                         [ROUND_I16] = i16_form,                              \
@@ -19,8 +19,9 @@
 #define MANY_AND_FEW(variant, features, ...)                                                                 \
     PRIMITIVES(variant, features, FEW_VECTORS + 1, BATCH_FLOATS, __VA_ARGS__),                               \
         PRIMITIVES(variant, features, 0, BATCH_ROWS, __VA_ARGS__)
-#define WITH_INTEGERS(variant, features) MANY_AND_FEW(variant, features, BATCH_WORDS, BATCH_SMALL)
-#define WITH_FLOATS(variant, features) MANY_AND_FEW(variant, features, BATCH_FLOATS, BATCH_FLOATS)
+#define WITH_INTEGERS(variant, features, vectors)                                                            \
+    MANY_AND_FEW(variant, features, vectors, BATCH_WORDS, BATCH_SMALL)
+#define WITH_FLOATS(variant, features) MANY_AND_FEW(variant, features, 264, BATCH_FLOATS, BATCH_FLOATS)
 #if defined(__x86_64__)
 /* AVX-512's, but for batches. */
 #define AMX_PRIMITIVES                                                                                       \
@@ -37,8 +38,8 @@
 const struct primitives primitives[] = {
 #if defined(__x86_64__)
     AMX_PRIMITIVES,
-    WITH_INTEGERS(avx512, CPU_AVX512),
-    WITH_INTEGERS(avx2, CPU_AVX2),
+    WITH_INTEGERS(avx512, CPU_AVX512, 528),
+    WITH_INTEGERS(avx2, CPU_AVX2, 264),
 #elif defined(__aarch64__)
     WITH_FLOATS(neon, CPU_NEON),
 #endif
