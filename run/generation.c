@@ -14,8 +14,7 @@ bool generation_open(struct generation *g, const struct model *model, const stru
 }
 
 bool generation_start(struct generation *g, size_t capacity, struct pool *pool, struct error *error) {
-    return session_open(&g->session, g->model, capacity, capacity < PROMPT_BATCH ? capacity : PROMPT_BATCH,
-                        pool, error);
+    return session_open(&g->session, g->model, capacity, least(capacity, PROMPT_BATCH), pool, error);
 }
 
 void generation_close(struct generation *g) {

@@ -8,7 +8,7 @@
     .needs = features, .f16_widen = f16_widen_##variant, .bf16_widen = bf16_widen_##variant,                 \
     .round_i16 = round_i16_##variant, .round_i8 = round_i8_##variant, .product = product_##variant,          \
     .together = VECTORS_##variant
-#define PRIMITIVES(variant, features, least, plain_form, vectors, i16_form, i8_form)                         \
+#define PRIMITIVES(variant, features, vectors, least, plain_form, i16_form, i8_form)                         \
     {                                                                                                        \
         COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {4, vectors},              \
                                               .forms = {[ROUND_NONE] = plain_form,                           \
@@ -16,9 +16,9 @@
                                                         [ROUND_I16] = i16_form,                              \
                                                         [ROUND_I8] = i8_form},                               \
     }
-#define MANY_AND_FEW(variant, features, ...)                                                                 \
-    PRIMITIVES(variant, features, FEW_VECTORS + 1, BATCH_FLOATS, __VA_ARGS__),                               \
-        PRIMITIVES(variant, features, 0, BATCH_ROWS, __VA_ARGS__)
+#define MANY_AND_FEW(variant, features, vectors, ...)                                                        \
+    PRIMITIVES(variant, features, vectors, FEW_VECTORS + 1, BATCH_FLOATS, __VA_ARGS__),                      \
+        PRIMITIVES(variant, features, vectors, 0, BATCH_ROWS, __VA_ARGS__)
 #define WITH_INTEGERS(variant, features, vectors)                                                            \
     MANY_AND_FEW(variant, features, vectors, BATCH_WORDS, BATCH_SMALL)
 #define WITH_FLOATS(variant, features) MANY_AND_FEW(variant, features, 264, BATCH_FLOATS, BATCH_FLOATS)
