@@ -17,7 +17,6 @@ struct product {
     float *x, *y; /* (BATCH, n_cols), (BATCH, n_rows) */
     char *scratch; /* (n_threads, scratch_bytes) */
     size_t scratch_bytes;
-    struct deal rows;
     struct arena arena;
 };
 
@@ -29,9 +28,10 @@ static void round_inputs(void *context, unsigned thread, unsigned n_threads) {
 
 static void multiply(void *context, unsigned thread, unsigned n_threads) {
     struct product *p = context;
-    const size_t n_rows = p->matrix->n_rows, grain = matmul_grain(n_rows, BATCH, n_threads);
+    const size_t n_rows = p->matrix->n_rows;
+    const struct deal rows = pool_deal(p->pool, thread, n_rows, matmul_grain(n_rows, BATCH, n_threads));
     size_t begin, end;
-    while (deal_take(&p->rows, n_rows, grain, &begin, &end))
+    while (deal_take(&rows, &begin, &end))
         matmul(p->matrix, &p->inputs, p->y, n_rows, p->scratch + thread * p->scratch_bytes, begin, end);
 }
 
@@ -57,7 +57,6 @@ static bool open_product(struct product *p, struct error *error) {
 
 static double time_product(struct product *p) {
     double start = clock_seconds();
-    p->rows = (struct deal){0};
     pool_run(p->pool, multiply, p);
     return clock_seconds() - start;
 }

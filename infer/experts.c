@@ -70,14 +70,6 @@ static void add_scaled(float *to, const float *from, float weight, size_t n) {
         to[i] += weight * from[i];
 }
 
-/* The two products of the j-th expert that is run. */
-static struct deal *activate_deal(const struct pass *p, size_t index, size_t j) {
-    return deal_of(p, DEAL_EXPERTS + 2 * j, index);
-}
-static struct deal *down_deal(const struct pass *p, size_t index, size_t j) {
-    return deal_of(p, DEAL_EXPERTS + 2 * j + 1, index);
-}
-
 /* ---- A lone token ---- */
 
 static void run_lone(const struct pass *p, size_t index) {
@@ -87,13 +79,16 @@ static void run_lone(const struct pass *p, size_t index) {
     pass_round(p, p->normed, dim, 1, dim, experts_kinds(layer));
     for (size_t j = 0; j < n; j++) {
         struct feed_forward ffn = expert_of(p, index, p->picks[j].expert);
-        pass_activate(p, activate_deal(p, index, j), &ffn, gates + j * stride_of(width));
+        pass_widen(p, &ffn, gates + j * stride_of(width));
     }
+    pool_barrier(p->pool);
+    const struct feed_forward any = expert_of(p, index, 0);
+    pass_activate(p, &any, gates, n);
     pool_barrier(p->pool);
     for (size_t j = 0; j < n; j++) {
         struct feed_forward ffn = expert_of(p, index, p->picks[j].expert);
         pass_round(p, gates + j * stride_of(width), 0, 1, width, kind_of(&ffn.down));
-        pass_project(p, down_deal(p, index, j), &ffn.down, NULL, outputs + j * stride_of(dim));
+        pass_project(p, p->inputs, &(struct product){&ffn.down, NULL, outputs + j * stride_of(dim)}, 1);
     }
     pool_barrier(p->pool);
     for (size_t j = 0; j < n; j++)
@@ -146,12 +141,11 @@ static void scatter(const struct pass *p, const struct route *routes, size_t n) 
 static void run_expert(const struct pass *p, size_t index, size_t expert, const struct route *routes,
                        size_t n) {
     const struct feed_forward ffn = expert_of(p, index, expert);
-    const size_t width = p->config->expert_ffn_dim, dim = p->config->dim;
+    const size_t dim = p->config->dim;
     pass_round(p, gather(p, routes, n), dim, n, dim, kind_of(&ffn.gate) | kind_of(&ffn.up));
-    pass_activate(p, activate_deal(p, index, expert), &ffn, p->b->gate);
+    pass_widen(p, &ffn, p->b->gate);
     pool_barrier(p->pool);
-    pass_round(p, p->b->gate, stride_of(width), n, width, kind_of(&ffn.down));
-    pass_project(p, down_deal(p, index, expert), &ffn.down, NULL, p->b->experts.outputs);
+    pass_narrow(p, &ffn, p->b->gate, n, p->b->experts.outputs);
     pool_barrier(p->pool);
     scatter(p, routes, n);
 }
@@ -184,7 +178,7 @@ static void begin_mixing(const struct pass *p, const struct layer *layer) {
 
 void experts_run(const struct pass *p, size_t index) {
     const struct layer *layer = &p->model->layers[index];
-    pass_project(p, deal_of(p, DEAL_ROUTER, index), &layer->experts.router, NULL, p->b->experts.router);
+    pass_project(p, p->inputs, &(struct product){&layer->experts.router, NULL, p->b->experts.router}, 1);
     if (layer->experts.shared_router)
         pass_feed_forward(p, index);
     pool_barrier(p->pool);

@@ -37,26 +37,29 @@ void pass_norm_and_round(const struct pass *p, const struct norm *norm, uint32_t
     pass_round(p, p->normed, dim, p->count, dim, kinds);
 }
 
-/* Takes the next rows of a product for this thread. */
-static bool take_rows(const struct pass *p, struct deal *deal, size_t n_rows, size_t *begin, size_t *end) {
-    return deal_take(deal, n_rows, matmul_grain(n_rows, p->inputs->count, p->n_threads), begin, end);
-}
-
-/* Rows [begin, end) of y (count, stride_of(n_rows)) = the rounded inputs times w, plus bias. */
-static void multiply_rows(const struct pass *p, const struct matrix *w, const float *bias, float *y,
+/* Rows [begin, end) of a product. */
+static void multiply_rows(const struct inputs *inputs, const struct product *product, void *scratch,
                           size_t begin, size_t end) {
-    size_t stride = stride_of(w->n_rows);
-    matmul(w, p->inputs, y, stride, p->own->scratch, begin, end);
-    for (size_t i = 0; bias && i < p->inputs->count; i++)
+    const size_t stride = stride_of(product->w->n_rows);
+    matmul(product->w, inputs, product->y, stride, scratch, begin, end);
+    for (size_t i = 0; product->bias && i < inputs->count; i++)
         for (size_t row = begin; row < end; row++)
-            y[i * stride + row] += bias[row];
+            product->y[i * stride + row] += product->bias[row];
 }
 
-void pass_project(const struct pass *p, struct deal *deal, const struct matrix *w, const float *bias,
-                  float *y) {
-    size_t begin, end;
-    while (take_rows(p, deal, w->n_rows, &begin, &end))
-        multiply_rows(p, w, bias, y, begin, end);
+void pass_project(const struct pass *p, const struct inputs *inputs, const struct product *products,
+                  size_t n) {
+    size_t n_rows[PRODUCTS_MAX], total = 0, begin, end;
+    const size_t grain = matmul_grain(products->w->n_rows, inputs->count, p->n_threads);
+    for (size_t i = 0; i < n; i++)
+        total += n_rows[i] = (products[i].w->n_rows + grain - 1) / grain * grain;
+    const struct deal rows = pool_deal(p->pool, p->thread, total, grain);
+    while (deal_take(&rows, &begin, &end))
+        for (size_t i = 0, first = 0; i < n; first += n_rows[i++]) {
+            const size_t from = most(begin, first), to = least(end, first + products[i].w->n_rows);
+            if (from < to)
+                multiply_rows(inputs, &products[i], p->own->scratch, from - first, to - first);
+        }
 }
 
 /* Adds y (count, dim), rows `stride` apart, to the residual stream. The place of the normed token serves for
@@ -94,30 +97,47 @@ static void embed(const struct pass *p) {
 
 /* ---- Feed-forward ---- */
 
-void pass_activate(const struct pass *p, struct deal *deal, const struct feed_forward *ffn, float *gate) {
+/* Beside a gate, where there is one. */
+static float *up_of(const struct pass *p, const struct feed_forward *ffn, float *gate) {
+    return ffn->gate.type ? p->b->up + (gate - p->b->gate) : gate;
+}
+
+void pass_widen(const struct pass *p, const struct feed_forward *ffn, float *gate) {
+    const struct product products[] = {{&ffn->up, ffn->up_bias, up_of(p, ffn, gate)},
+                                       {&ffn->gate, ffn->gate_bias, gate}};
+    pass_project(p, p->inputs, products, ffn->gate.type ? 2 : 1);
+}
+
+void pass_activate(const struct pass *p, const struct feed_forward *ffn, float *gate, size_t count) {
     const struct activation_kernels *act = &p->b->kernels->act[p->config->activation];
     const size_t width = ffn->up.n_rows, stride = stride_of(width);
-    float *up = ffn->gate.type ? p->b->up + (gate - p->b->gate) : gate; /* beside it */
-    size_t begin, end;
-    while (take_rows(p, deal, width, &begin, &end)) {
+    const float *up = up_of(p, ffn, gate);
+    size_t begin = 0, end = width, first = 0, behind = 1;
+    if (count > 1)
+        share_of(count, 1, p->thread, p->n_threads, &first, &behind);
+    else
+        share_of(width, BLOCK_COLS, p->thread, p->n_threads, &begin, &end);
+    for (size_t at = first * stride + begin; at < behind * stride; at += stride)
         if (ffn->gate.type)
-            multiply_rows(p, &ffn->gate, ffn->gate_bias, gate, begin, end);
-        multiply_rows(p, &ffn->up, ffn->up_bias, up, begin, end);
-        for (size_t i = 0; i < p->inputs->count; i++)
-            if (ffn->gate.type)
-                act->gated(gate + i * stride + begin, up + i * stride + begin, end - begin);
-            else
-                act->plain(gate + i * stride + begin, end - begin);
-    }
+            act->gated(gate + at, up + at, end - begin);
+        else
+            act->plain(gate + at, end - begin);
+}
+
+void pass_narrow(const struct pass *p, const struct feed_forward *ffn, float *gate, size_t count, float *y) {
+    const size_t width = ffn->up.n_rows;
+    struct inputs *inputs = &p->b->inputs;
+    pass_activate(p, ffn, gate, count);
+    inputs_set(inputs, gate, stride_of(width), count, width, kind_of(&ffn->down), p->thread, p->n_threads);
+    pool_barrier(p->pool);
+    pass_project(p, inputs, &(struct product){&ffn->down, ffn->down_bias, y}, 1);
 }
 
 void pass_feed_forward(const struct pass *p, size_t index) {
     const struct feed_forward *ffn = &p->model->layers[index].ffn;
-    const size_t width = ffn->up.n_rows;
-    pass_activate(p, deal_of(p, DEAL_FFN, index), ffn, p->b->gate);
+    pass_widen(p, ffn, p->b->gate);
     pool_barrier(p->pool);
-    pass_round(p, p->b->gate, stride_of(width), p->count, width, kind_of(&ffn->down));
-    pass_project(p, deal_of(p, DEAL_DOWN, index), &ffn->down, ffn->down_bias, p->b->ffn_projected);
+    pass_narrow(p, ffn, p->b->gate, p->count, p->b->ffn_projected);
 }
 
 /* ---- Layers and head ---- */
@@ -164,7 +184,8 @@ static void forward_head(const struct pass *p, float *logits, size_t n) {
             apply_norm(p, &model->output_norm, p->x + i * dim, p->normed + i * dim);
     settle(p);
     pass_round(p, p->normed + first * dim, dim, n, dim, kind_of(&model->head));
-    while (deal_take(p->b->deals, n_rows, matmul_grain(n_rows, n, p->n_threads), &begin, &end)) {
+    const struct deal rows = pool_deal(p->pool, p->thread, n_rows, matmul_grain(n_rows, n, p->n_threads));
+    while (deal_take(&rows, &begin, &end)) {
         matmul(&model->head, p->inputs, logits, n_rows, p->own->scratch, begin, end);
         for (size_t i = 0; i < n; i++)
             finish_logits(p, logits + i * n_rows, begin, end);

@@ -52,7 +52,6 @@ struct session_buffers {
         float *gathered, *mixed; /* (batch, dim) */
         float *outputs; /* (batch or n_experts_used, dim) */
     } experts;
-    struct deal *deals; /* [n_deals][n_layers], of the head [1]: the rows of each product of a pass */
     struct inputs inputs;
     size_t max_splits;
     float *split_sums; /* (max_splits, n_heads, width) */
@@ -62,10 +61,6 @@ struct session_buffers {
     char *caches; /* of all sequences */
     size_t caches_bytes, head_bytes; /* of all; of one sequence's head */
 };
-
-/* Products whose rows are dealt to the threads: first the head's, then those of each layer, then two for each
- * expert that is run. */
-enum { DEAL_Q, DEAL_K, DEAL_V, DEAL_ATTN_OUTPUT, DEAL_FFN, DEAL_DOWN, DEAL_ROUTER, DEAL_EXPERTS };
 
 /* Floats from one token's results to the next: one line of the cache more than there are, as places a power
  * of two apart would displace each other. */
@@ -122,10 +117,6 @@ static inline uint32_t kind_of(const struct matrix *w) {
     return w->type ? 1u << w->type->rounding : 0;
 }
 
-static inline struct deal *deal_of(const struct pass *p, size_t product, size_t layer) {
-    return p->b->deals + 1 + product * p->config->n_layers + layer;
-}
-
 /* Rounds x (count, n_cols), rows `stride` apart, for the products that follow. */
 void pass_round(const struct pass *p, const float *x, size_t stride, size_t count, size_t n_cols,
                 uint32_t kinds);
@@ -134,14 +125,31 @@ void pass_round(const struct pass *p, const float *x, size_t stride, size_t coun
  */
 void pass_norm_and_round(const struct pass *p, const struct norm *norm, uint32_t kinds);
 
-/* y (count, stride_of(w->n_rows)) = the rounded inputs times w, plus bias: the rows that come to this thread.
- */
-void pass_project(const struct pass *p, struct deal *deal, const struct matrix *w, const float *bias,
-                  float *y);
+/* y (count, stride_of(w->n_rows)) = the rounded inputs times w, plus bias, NULL where there is none. */
+struct product {
+    const struct matrix *w;
+    const float *bias;
+    float *y;
+};
 
-/* gate (count, stride_of(width)), within b->gate, = act(gate) * up of the rounded inputs, or act(up),
- * likewise. */
-void pass_activate(const struct pass *p, struct deal *deal, const struct feed_forward *ffn, float *gate);
+#define PRODUCTS_MAX 3
+
+/* The rows of up to PRODUCTS_MAX products of the same inputs that come to this thread. They are dealt as if
+ * the matrices were one, so that each thread reads as long a run of memory as there is. */
+void pass_project(const struct pass *p, const struct inputs *inputs, const struct product *products,
+                  size_t n);
+
+/* The products with the gate and up matrices, likewise, into `gate`, a place within b->gate, and the same
+ * place within b->up. */
+void pass_widen(const struct pass *p, const struct feed_forward *ffn, float *gate);
+
+/* gate = act(gate) * up, or act(up), of `count` tokens: what inputs_set() would have this thread round of
+ * them. */
+void pass_activate(const struct pass *p, const struct feed_forward *ffn, float *gate, size_t count);
+
+/* Behind a barrier: y (count, stride_of(dim)) = the activations times the down matrix. Even a lone token's
+ * are so wide that the threads share them out. */
+void pass_narrow(const struct pass *p, const struct feed_forward *ffn, float *gate, size_t count, float *y);
 
 /* Leaves in b->ffn_projected, behind a barrier, what the layer's feed-forward adds, or its shared expert. */
 void pass_feed_forward(const struct pass *p, size_t index);

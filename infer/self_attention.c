@@ -51,22 +51,24 @@ static void turn_head(const struct pass *p, const struct layer *layer, size_t to
                scale, out);
 }
 
-/* Turns the new keys and puts them and the new values into the cache. */
-static void store_keys_and_values(const struct pass *p, size_t index) {
+/* Turns the new keys of a head and puts them and the new values into the cache. */
+static void store_head(const struct pass *p, size_t index, size_t token, size_t head) {
     const struct layer *layer = &p->model->layers[index];
     const size_t head_dim = p->config->head_dim, n_kv_heads = p->config->n_kv_heads;
     const size_t stride = stride_of(n_kv_heads * head_dim);
+    const struct attention_cache cache = cache_of(p, token, index, head);
+    const float *keys = normed_heads(p, p->b->k + token * stride, n_kv_heads, head, head + 1, layer->k_norm);
+    float *turned = p->own->attention.queries; /* is free */
+    turn_head(p, layer, token, keys + head * head_dim, 1, turned);
+    attention_store(&cache, position_of(p, token), turned, p->b->v + token * stride + head * head_dim);
+}
+
+static void store_batch(const struct pass *p, size_t index) {
+    const size_t n_kv_heads = p->config->n_kv_heads;
     size_t begin, end;
     share_of(p->count * n_kv_heads, 1, p->thread, p->n_threads, &begin, &end);
-    for (size_t i = begin; i < end; i++) {
-        size_t token = i / n_kv_heads, head = i % n_kv_heads;
-        struct attention_cache cache = cache_of(p, token, index, head);
-        const float *keys =
-            normed_heads(p, p->b->k + token * stride, n_kv_heads, head, head + 1, layer->k_norm);
-        float *turned = p->own->attention.queries; /* is free */
-        turn_head(p, layer, token, keys + head * head_dim, 1, turned);
-        attention_store(&cache, position_of(p, token), turned, p->b->v + token * stride + head * head_dim);
-    }
+    for (size_t i = begin; i < end; i++)
+        store_head(p, index, i / n_kv_heads, i % n_kv_heads);
 }
 
 /* The first position that a token sees. */
@@ -135,7 +137,8 @@ static size_t n_splits(const struct pass *p, const struct layer *layer) {
     return least(p->b->max_splits, worth);
 }
 
-/* Attention of a lone token over runs of positions, to be merged. */
+/* Attention of a lone token over runs of positions, to be merged. Who has a head's last run stores its new
+ * keys and values, which no other run has. */
 static void attend_lone(const struct pass *p, size_t index) {
     struct session_buffers *b = p->b;
     struct attention *a = &p->own->attention;
@@ -148,6 +151,8 @@ static void attend_lone(const struct pass *p, size_t index) {
         size_t begin = first_tile + n_tiles * split / splits,
                end = first_tile + n_tiles * (split + 1) / splits;
         struct attention_cache cache = cache_of(p, 0, index, kv_head);
+        if (split + 1 == splits)
+            store_head(p, index, 0, kv_head);
         gather_queries(p, layer, kv_head, 0, 1);
         attention_run(a, b->kernels, &cache, begin * TILE, least(end * TILE, position + 1));
         memcpy(b->split_sums + at * b->width, a->sums, group * b->width * sizeof(float));
@@ -180,6 +185,8 @@ static void attend(const struct pass *p, size_t index) {
     size_t n_heads = p->config->n_heads, head_dim = p->config->head_dim;
     const float *attended = p->b->attended;
     if (p->count > 1) {
+        store_batch(p, index);
+        pool_barrier(p->pool);
         attend_batch(p, index);
         pool_barrier(p->pool);
     } else {
@@ -196,14 +203,12 @@ void self_attention_run(const struct pass *p, size_t index) {
     const struct layer *layer = &p->model->layers[index];
     struct session_buffers *b = p->b;
     pass_norm_and_round(p, &layer->attn_norm, kind_of(&layer->q) | kind_of(&layer->k) | kind_of(&layer->v));
-    pass_project(p, deal_of(p, DEAL_Q, index), &layer->q, layer->q_bias, b->q);
-    pass_project(p, deal_of(p, DEAL_K, index), &layer->k, layer->k_bias, b->k);
-    pass_project(p, deal_of(p, DEAL_V, index), &layer->v, layer->v_bias, b->v);
-    pool_barrier(p->pool);
-    store_keys_and_values(p, index);
+    const struct product products[] = {
+        {&layer->q, layer->q_bias, b->q}, {&layer->k, layer->k_bias, b->k}, {&layer->v, layer->v_bias, b->v}};
+    pass_project(p, p->inputs, products, 3);
     pool_barrier(p->pool);
     attend(p, index);
-    pass_project(p, deal_of(p, DEAL_ATTN_OUTPUT, index), &layer->attn_output, layer->attn_output_bias,
-                 b->projected);
+    pass_project(p, p->inputs, &(struct product){&layer->attn_output, layer->attn_output_bias, b->projected},
+                 1);
     pool_barrier(p->pool);
 }

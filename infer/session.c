@@ -22,11 +22,6 @@ static bool check_tokens(const struct session *session, const uint32_t *tokens, 
     return true;
 }
 
-/* Deals of a pass: all experts may be run for a batch, those that are used for a lone token. */
-static size_t n_deals(const struct model_config *c, bool lone) {
-    return 1 + c->n_layers * (DEAL_EXPERTS + 2 * (lone ? c->n_experts_used : c->n_experts));
-}
-
 static void run(struct request *request) {
     struct session *sequences = request->sequences;
     const struct model_config *config = &sequences->model->config;
@@ -38,7 +33,6 @@ static void run(struct request *request) {
         if (config->rope_local_theta > 0)
             rope_turn(&b->local_rope, position, b->local_turns + i * b->rope.dim);
     }
-    memset(b->deals, 0, n_deals(config, count == 1) * sizeof *b->deals);
     pool_run(sequences->pool, pass_forward, request);
     for (size_t i = 0; i < request->n_sequences; i++)
         sequences[i].position += length;
@@ -240,8 +234,7 @@ static bool open_buffers(struct session *session, size_t batch, struct error *er
     b->width = (c->head_dim + TILE - 1) / TILE * TILE;
     b->max_splits = n_threads / common_divisor(n_threads, c->n_kv_heads);
     b->own = ARENA_NEW(&session->arena, struct own, n_threads, error);
-    b->deals = ARENA_NEW(&session->arena, struct deal, n_deals(c, false), error);
-    if (!b->own || !b->deals || !rope_init(&b->rope, c, false, session->capacity, &session->arena, error) ||
+    if (!b->own || !rope_init(&b->rope, c, false, session->capacity, &session->arena, error) ||
         !rope_init(&b->local_rope, c, true, session->capacity, &session->arena, error) ||
         !open_shared(session, error))
         return false;

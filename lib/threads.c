@@ -14,6 +14,8 @@ struct counter {
 };
 
 struct member {
+    alignas(64) _Atomic uint64_t hand; /* pack_hand(): its part in a deal */
+    uint32_t n_deals; /* that it began */
     struct pool *pool;
     unsigned index;
     pthread_t thread;
@@ -186,16 +188,101 @@ void pool_free(struct pool *pool) {
         dissolve(pool, pool->n_threads);
 }
 
+static size_t in_grains(size_t count, size_t grain) {
+    return count / grain + (count % grain != 0);
+}
+
 void share_of(size_t count, size_t grain, unsigned index, unsigned n, size_t *begin, size_t *end) {
-    size_t grains = count / grain + (count % grain != 0), even = grains / n, extra = grains % n;
+    size_t grains = in_grains(count, grain), even = grains / n, extra = grains % n;
     size_t first = index * even + (index < extra ? index : extra);
     size_t last = first + even + (index < extra);
     *begin = first < grains ? first * grain : count;
     *end = last < grains ? last * grain : count;
 }
 
-bool deal_take(struct deal *deal, size_t count, size_t grain, size_t *begin, size_t *end) {
-    *begin = atomic_fetch_add_explicit(&deal->next, grain, memory_order_relaxed);
-    *end = *begin + grain < count ? *begin + grain : count;
-    return *begin < count;
+/* ---- Deals ---- */
+
+/* A thread's share in a deal: how many grains were taken from its front and from its end. One that was last
+ * touched in an earlier deal is whole; in a later one, all gone, as nobody moves on before. */
+struct hand {
+    uint32_t number; /* of the deal */
+    uint32_t front, back;
+};
+
+#define NUMBER_BITS 24 /* and twice GRAIN_BITS: a hand is read and written in one piece */
+#define GRAIN_BITS 20
+#define BITS(n) ((UINT32_C(1) << (n)) - 1)
+#define PIECE 8 /* grains at most; half of what is left, if that is less */
+
+static uint64_t packed(struct hand hand) {
+    return (uint64_t)hand.number << 2 * GRAIN_BITS | (uint64_t)hand.front << GRAIN_BITS | hand.back;
+}
+
+static struct hand unpacked(uint64_t word) {
+    return (struct hand){.number = (uint32_t)(word >> 2 * GRAIN_BITS),
+                         .front = (uint32_t)(word >> GRAIN_BITS) & BITS(GRAIN_BITS),
+                         .back = (uint32_t)word & BITS(GRAIN_BITS)};
+}
+
+/* Whether a hand was last touched in a deal before this one. */
+static bool is_earlier(const struct hand *hand, const struct deal *deal) {
+    const uint32_t since = (deal->number - hand->number) & BITS(NUMBER_BITS);
+    return since > 0 && since <= BITS(NUMBER_BITS - 1);
+}
+
+/* No hand stays behind for long, even if nobody ever takes from it, lest it be thought ahead one day. */
+static void begin_hand(_Atomic uint64_t *at, const struct deal *deal) {
+    uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
+    struct hand hand = unpacked(word);
+    if (is_earlier(&hand, deal)) /* where this fails, another thread has done it */
+        atomic_compare_exchange_strong_explicit(at, &word, packed((struct hand){.number = deal->number}),
+                                                memory_order_relaxed, memory_order_relaxed);
+}
+
+struct deal pool_deal(struct pool *pool, unsigned thread, size_t count, size_t grain) {
+    struct member *member = &pool->members[thread];
+    member->n_deals = (member->n_deals + 1) & BITS(NUMBER_BITS);
+    struct deal deal = {pool, thread, member->n_deals, count, grain};
+    while (count / deal.grain / pool->n_threads >= BITS(GRAIN_BITS) - 1)
+        deal.grain *= 2;
+    begin_hand(&member->hand, &deal);
+    return deal;
+}
+
+/* Takes a piece of the `size` grains of a share, from `*first` on. Returns its grains, 0 where none are left.
+ */
+static uint32_t take_from(const struct deal *deal, unsigned owner, uint32_t size, uint32_t *first) {
+    _Atomic uint64_t *at = &deal->pool->members[owner].hand;
+    uint64_t word = atomic_load_explicit(at, memory_order_relaxed);
+    for (;;) {
+        struct hand hand = unpacked(word);
+        if (is_earlier(&hand, deal))
+            hand = (struct hand){.number = deal->number};
+        const uint32_t left = hand.number == deal->number ? size - hand.front - hand.back : 0;
+        const uint32_t piece = left / 2 + left % 2 < PIECE ? left / 2 + left % 2 : PIECE;
+        if (owner == deal->thread)
+            *first = hand.front, hand.front += piece;
+        else
+            *first = size - hand.back - piece, hand.back += piece;
+        if (piece == 0 || atomic_compare_exchange_weak_explicit(at, &word, packed(hand), memory_order_relaxed,
+                                                                memory_order_relaxed))
+            return piece;
+    }
+}
+
+bool deal_take(const struct deal *deal, size_t *begin, size_t *end) {
+    const unsigned n_threads = deal->pool->n_threads;
+    for (unsigned i = 0; i < n_threads; i++) {
+        const unsigned owner = (deal->thread + i) % n_threads;
+        size_t share_begin, share_end;
+        uint32_t first;
+        share_of(deal->count, deal->grain, owner, n_threads, &share_begin, &share_end);
+        size_t size = in_grains(share_end - share_begin, deal->grain);
+        size_t piece = take_from(deal, owner, (uint32_t)size, &first);
+        *begin = share_begin + first * deal->grain;
+        *end = least(*begin + piece * deal->grain, share_end);
+        if (piece > 0)
+            return true;
+    }
+    return false;
 }

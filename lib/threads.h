@@ -31,14 +31,22 @@ void pool_barrier(struct pool *pool);
  * [*begin, *end), perhaps empty. */
 void share_of(size_t count, size_t grain, unsigned index, unsigned n, size_t *begin, size_t *end);
 
-/* Items that threads take as they come to them, so that one which is held up leaves more to the others.
- * Zeroed, nothing is taken. */
+/* Items dealt to the threads of a pool, inside pool_run's work. Each thread has an even share, which it takes
+ * piece by piece from the front, so that it reads memory in one run; who has none left takes from the end of
+ * another's share, so that a thread which is held up does not hold up all.
+ *
+ * All threads begin the same deals in the same order; they need not wait for each other in between, but do so
+ * at least once in eight million. */
 struct deal {
-    alignas(64) atomic_size_t next;
+    struct pool *pool;
+    unsigned thread;
+    uint32_t number; /* of this thread's deals, modulo 2^24 */
+    size_t count, grain;
 };
 
-/* Takes the next `grain` of `count` items, fewer at the end. False where none are left. All takers of a deal
- * give the same count and grain. */
-bool deal_take(struct deal *deal, size_t count, size_t grain, size_t *begin, size_t *end);
+struct deal pool_deal(struct pool *pool, unsigned thread, size_t count, size_t grain);
+
+/* This thread's next piece, a multiple of the grain but for the last. False where none are left. */
+bool deal_take(const struct deal *deal, size_t *begin, size_t *end);
 
 #endif

@@ -77,12 +77,13 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
         }
 }
 
+#define FEWEST_PANELS 4 /* one for each stream of a matvec */
+
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
-    const size_t most = count == 1 ? 32 : primitives_for(count)->blocking.panels;
-    size_t grain = PANEL_ROWS * most;
-    while (grain > 4 * PANEL_ROWS && grain * 2 * n_threads > n_rows)
-        grain /= 2;
-    return grain;
+    size_t panels = count == 1 ? FEWEST_PANELS : primitives_for(count)->blocking.panels;
+    while (panels > FEWEST_PANELS && panels * PANEL_ROWS * 2 * n_threads > n_rows)
+        panels /= 2;
+    return panels * PANEL_ROWS;
 }
 
 void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_t y_stride, void *scratch,

@@ -25,7 +25,8 @@ bool inputs_init(struct inputs *inputs, size_t capacity, size_t max_cols, uint32
 
 /* Rounds x[count][n_cols] (rows x_stride floats apart) to each kind in the bit set `kinds` (1 << enum
  * rounding). May be shared out: thread `thread` of `n_threads` does its part of the work, of a batch the
- * vectors of share_of(count, 1, ...), and reads no others; results are complete after a barrier. */
+ * vectors of share_of(count, 1, ...), of one vector the columns of share_of(n_cols, BLOCK_COLS, ...), and
+ * reads no others; results are complete after a barrier. */
 void inputs_set(struct inputs *inputs, const float *x, size_t x_stride, size_t count, size_t n_cols,
                 uint32_t kinds, unsigned thread, unsigned n_threads);
 
@@ -36,8 +37,8 @@ void matmul(const struct matrix *w, const struct inputs *inputs, float *y, size_
             size_t begin, size_t end);
 size_t matmul_scratch_bytes(size_t n_cols);
 
-/* Rows that a thread should take at a time: enough for the streams of a matvec, and several turns for each of
- * the threads. */
+/* The grain in which rows are dealt to threads (lib/threads.h): for several vectors what is multiplied
+ * together, unless some threads would be left without. */
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads);
 
 #endif

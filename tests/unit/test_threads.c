@@ -152,29 +152,134 @@ static void shares_tile_the_whole(void **state) {
             }
 }
 
+/* ---- Deals ---- */
+
+enum { ITEMS = 1000 };
+
 struct dealt {
-    struct deal deal;
-    atomic_uint taken[1000];
+    struct pool *pool;
+    size_t count, grain;
+    unsigned n_deals, late; /* a thread that begins when the others have none left */
+    atomic_uint taken[ITEMS]; /* how often each of the first was */
+    atomic_size_t n_taken, by_late;
+    atomic_uint mistakes;
 };
+
+static void take(struct dealt *dealt, unsigned thread) {
+    const struct deal deal = pool_deal(dealt->pool, thread, dealt->count, dealt->grain);
+    size_t begin, end;
+    while (deal_take(&deal, &begin, &end)) {
+        atomic_fetch_add(&dealt->n_taken, end - begin);
+        atomic_fetch_add(&dealt->by_late, thread == dealt->late ? end - begin : 0);
+        if (begin >= end || end > dealt->count || (end < dealt->count && (end - begin) % dealt->grain != 0))
+            atomic_fetch_add(&dealt->mistakes, 1);
+        for (; begin < end && begin < ITEMS; begin++)
+            atomic_fetch_add(&dealt->taken[begin], 1);
+    }
+}
 
 static void take_all(void *context, unsigned thread, unsigned n_threads) {
     struct dealt *dealt = context;
-    size_t begin, end;
-    (void)thread, (void)n_threads;
-    while (deal_take(&dealt->deal, 1000, 7, &begin, &end))
-        for (; begin < end; begin++)
-            atomic_fetch_add(&dealt->taken[begin], 1);
+    (void)n_threads;
+    for (unsigned i = 0; i < dealt->n_deals; i++)
+        take(dealt, thread);
+}
+
+static void assert_each_taken_once_a_deal(const struct dealt *dealt) {
+    assert_int_equal(dealt->mistakes, 0);
+    assert_int_equal(dealt->n_taken, dealt->n_deals * dealt->count);
+    for (size_t i = 0; i < ITEMS; i++)
+        assert_int_equal(dealt->taken[i], i < dealt->count ? dealt->n_deals : 0);
 }
 
 static void each_dealt_item_is_taken_once(void **state) {
     (void)state;
-    static struct dealt dealt;
-    struct error error;
-    struct pool *pool = pool_new(4, &error);
-    assert_non_null(pool);
+    static const size_t counts[] = {0, 1, 2, 7, 64, 999, ITEMS}, grains[] = {1, 7, 64, 5000};
+    for (int i = 0; i < N_SIZES; i++) {
+        struct pool *pool = new_pool(sizes[i]);
+        for (size_t c = 0; c < 7; c++)
+            for (size_t g = 0; g < 4; g++) {
+                struct dealt dealt = {pool, counts[c], grains[g], .n_deals = 20, .late = THREADS_MAX};
+                pool_run(pool, take_all, &dealt);
+                assert_each_taken_once_a_deal(&dealt);
+            }
+        pool_free(pool);
+    }
+}
+
+/* Grains are doubled until a share has no more of them than can be counted. */
+static void a_deal_may_be_of_many_grains(void **state) {
+    (void)state;
+    struct pool *pool = new_pool(2);
+    struct dealt dealt = {pool, ((size_t)1 << 40) + 5, 1, .n_deals = 1, .late = THREADS_MAX};
     pool_run(pool, take_all, &dealt);
-    for (size_t i = 0; i < 1000; i++)
-        assert_int_equal(atomic_load(&dealt.taken[i]), 1);
+    assert_each_taken_once_a_deal(&dealt);
+    pool_free(pool);
+}
+
+static void take_late(void *context, unsigned thread, unsigned n_threads) {
+    struct dealt *dealt = context;
+    (void)n_threads;
+    if (thread != dealt->late)
+        take(dealt, thread);
+    pool_barrier(dealt->pool);
+    if (thread == dealt->late)
+        take(dealt, thread);
+}
+
+static void the_share_of_a_late_thread_goes_to_the_others(void **state) {
+    (void)state;
+    struct pool *pool = new_pool(3);
+    for (unsigned late = 0; late < 3; late++) {
+        struct dealt dealt = {pool, ITEMS, 7, .n_deals = 1, .late = late};
+        pool_run(pool, take_late, &dealt);
+        assert_each_taken_once_a_deal(&dealt);
+        assert_int_equal(dealt.by_late, 0);
+    }
+    pool_free(pool);
+}
+
+/* The others take from its end. */
+static void take_in_order(void *context, unsigned thread, unsigned n_threads) {
+    struct dealt *dealt = context;
+    const struct deal deal = pool_deal(dealt->pool, thread, dealt->count, dealt->grain);
+    size_t expected, share_end, begin, end;
+    share_of(dealt->count, dealt->grain, thread, n_threads, &expected, &share_end);
+    for (; deal_take(&deal, &begin, &end) && begin >= expected && begin < share_end; expected = end)
+        if (begin != expected)
+            atomic_fetch_add(&dealt->mistakes, 1);
+    while (deal_take(&deal, &begin, &end))
+        ;
+    pool_barrier(dealt->pool);
+}
+
+static void a_thread_takes_its_share_in_order(void **state) {
+    (void)state;
+    struct pool *pool = new_pool(3);
+    struct dealt dealt = {pool, ITEMS, 2, .late = THREADS_MAX};
+    for (int i = 0; i < 200; i++)
+        pool_run(pool, take_in_order, &dealt);
+    assert_int_equal(dealt.mistakes, 0);
+    pool_free(pool);
+}
+
+static void begin_many(void *context, unsigned thread, unsigned n_threads) {
+    struct dealt *dealt = context;
+    (void)n_threads;
+    for (size_t i = 0; i < ((size_t)1 << 24) + 10; i++) {
+        (void)pool_deal(dealt->pool, thread, 0, 1);
+        if (i % (1 << 20) == 0)
+            pool_barrier(dealt->pool);
+    }
+    take(dealt, thread);
+}
+
+static void numbers_of_deals_come_round(void **state) {
+    (void)state;
+    struct pool *pool = new_pool(2);
+    struct dealt dealt = {pool, ITEMS, 3, .n_deals = 1, .late = THREADS_MAX};
+    pool_run(pool, begin_many, &dealt);
+    assert_each_taken_once_a_deal(&dealt);
     pool_free(pool);
 }
 
@@ -188,6 +293,10 @@ int main(void) {
         cmocka_unit_test(a_pool_needs_memory),
         cmocka_unit_test(shares_tile_the_whole),
         cmocka_unit_test(each_dealt_item_is_taken_once),
+        cmocka_unit_test(a_deal_may_be_of_many_grains),
+        cmocka_unit_test(the_share_of_a_late_thread_goes_to_the_others),
+        cmocka_unit_test(a_thread_takes_its_share_in_order),
+        cmocka_unit_test(numbers_of_deals_come_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
