@@ -15,8 +15,8 @@
 #define Q8_WORDS (BLOCK_COLS / 2)
 #define Q4_WORDS (BLOCK_COLS / 4)
 
-/* Measured: with few vectors, a core reads a panel faster when it is told what comes. */
-#define BYTES_AHEAD 4096
+/* Measured: with few vectors, a core reads panels faster when it is told what comes. */
+#define BYTES_AHEAD 2048
 
 INLINE void scales_ready(const uint16_t *halves, vf scales[PARTS]) {
     for (size_t p = 0; p < PARTS; p++)
@@ -92,29 +92,47 @@ INLINE void q4_meet(vi words[Q4_WORDS][PARTS], const vf scales[PARTS], const str
 #define MEET_MORE(type) MEET(type, 4) MEET(type, 5)
 #endif
 
+/* Few vectors wait for memory, so they meet a block of each of STREAMS panels in turn, as matvecs do. More
+ * would not have their sums of so many panels in the first-level cache. */
 #define DEFINE_BATCH(type, n_words)                                                                          \
-    INLINE void type##_multiply_panel(const struct matrix *w, const struct batch *x, size_t row,             \
-                                      size_t col_begin, size_t col_end, size_t first, size_t count,          \
-                                      float *sums) {                                                         \
-        const struct type##_block *block = block_at(w, row, col_begin);                                      \
-        for (size_t col = col_begin; col < col_end; col += BLOCK_COLS, block++) {                            \
-            const size_t at = col / BLOCK_COLS * x->n_vectors + first;                                       \
-            fetch_ahead(block, sizeof *block, BYTES_AHEAD);                                                  \
-            vi words[n_words][PARTS];                                                                        \
-            type##_ready(block, words);                                                                      \
-            vf scales[PARTS];                                                                                \
-            scales_ready(block->scales, scales);                                                             \
-            size_t i = 0;                                                                                    \
-            for (; i + VECTORS_AT_ONCE <= count; i += VECTORS_AT_ONCE)                                       \
-                type##_meet(words, scales, x, at + i, VECTORS_AT_ONCE, sums + i * PANEL_ROWS);               \
-            switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                 \
-        }                                                                                                    \
+    INLINE void type##_multiply_block(const struct type##_block *block, const struct batch *x, size_t at,    \
+                                      size_t count, float *sums) {                                           \
+        vi words[n_words][PARTS];                                                                            \
+        type##_ready(block, words);                                                                          \
+        vf scales[PARTS];                                                                                    \
+        scales_ready(block->scales, scales);                                                                 \
+        size_t i = 0;                                                                                        \
+        for (; i + VECTORS_AT_ONCE <= count; i += VECTORS_AT_ONCE)                                           \
+            type##_meet(words, scales, x, at + i, VECTORS_AT_ONCE, sums + i * PANEL_ROWS);                   \
+        switch (count - i) { MEET(type, 1) MEET(type, 2) MEET(type, 3) MEET_MORE(type) }                     \
     }                                                                                                        \
+                                                                                                             \
+    /* Panels at `row` and `apart` panels from one another. */                                               \
+    INLINE void type##_multiply_panels(const struct matrix *w, const struct batch *x, size_t row,            \
+                                       size_t n_panels, size_t apart, size_t col_begin, size_t col_end,      \
+                                       size_t first, size_t count, float *sums) {                            \
+        const struct type##_block *block = block_at(w, row, col_begin);                                      \
+        const size_t blocks_apart = apart * blocks_across(w);                                                \
+        const size_t sums_apart = apart * padded_vectors(count) * PANEL_ROWS;                                \
+        for (size_t col = col_begin; col < col_end; col += BLOCK_COLS, block++)                              \
+            for (size_t i = 0; i < n_panels; i++) {                                                          \
+                fetch_stream(block + i * blocks_apart, sizeof *block, BYTES_AHEAD, i);                       \
+                type##_multiply_block(block + i * blocks_apart, x, col / BLOCK_COLS * x->n_vectors + first,  \
+                                      count, sums + i * sums_apart);                                         \
+            }                                                                                                \
+    }                                                                                                        \
+                                                                                                             \
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
                                          size_t count, float *sums) {                                        \
         const struct batch own = *x; /* that no store of a sum can change */                                 \
-        for (size_t row = row_begin; row < row_end; row += PANEL_ROWS)                                       \
-            type##_multiply_panel(w, &own, row, col_begin, col_end, first, count,                            \
-                                  sums + (row - row_begin) * padded_vectors(count));                         \
+        const size_t panel_sums = padded_vectors(count) * PANEL_ROWS;                                        \
+        const size_t n_panels = (row_end - row_begin + PANEL_ROWS - 1) / PANEL_ROWS;                         \
+        const size_t run = count <= FEW_VECTORS ? n_panels / STREAMS : 0;                                    \
+        for (size_t i = 0; i < run; i++)                                                                     \
+            type##_multiply_panels(w, &own, row_begin + i * PANEL_ROWS, STREAMS, run, col_begin, col_end,    \
+                                   first, count, sums + i * panel_sums);                                     \
+        for (size_t i = run * STREAMS; i < n_panels; i++)                                                    \
+            type##_multiply_panels(w, &own, row_begin + i * PANEL_ROWS, 1, 0, col_begin, col_end, first,     \
+                                   count, sums + i * panel_sums);                                            \
     }

@@ -18,10 +18,14 @@ static size_t tile_size(size_t n_cols) {
     return smaller(n_cols, TILE_COLS) * PANEL_ROWS;
 }
 
+static size_t sums_size(const struct blocking *blocking) {
+    return blocking->panels * padded_vectors(blocking->vectors) * PANEL_ROWS;
+}
+
 size_t matmul_scratch_bytes(size_t n_cols) {
-    const struct blocking blocking = best_primitives()->blocking;
-    return (tile_size(n_cols) + blocking.panels * padded_vectors(blocking.vectors) * PANEL_ROWS) *
-           sizeof(float);
+    const size_t few = sums_size(&primitives_for(1)->blocking),
+                 many = sums_size(&best_primitives()->blocking);
+    return (tile_size(n_cols) + (few > many ? few : many)) * sizeof(float);
 }
 
 /* What is multiplied at a time: columns [col, col_end) with `count` vectors from `first` on. */
@@ -77,11 +81,9 @@ static void multiply_chunk(struct part *part, size_t begin, size_t end, float *y
         }
 }
 
-#define FEWEST_PANELS 4 /* one for each stream of a matvec */
-
 size_t matmul_grain(size_t n_rows, size_t count, unsigned n_threads) {
-    size_t panels = count == 1 ? FEWEST_PANELS : primitives_for(count)->blocking.panels;
-    while (panels > FEWEST_PANELS && panels * PANEL_ROWS * 2 * n_threads > n_rows)
+    size_t panels = primitives_for(count)->blocking.grain;
+    while (panels > 4 && panels * PANEL_ROWS * 2 * n_threads > n_rows)
         panels /= 2;
     return panels * PANEL_ROWS;
 }

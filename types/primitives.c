@@ -1,24 +1,20 @@
 #include "types/variants.h"
 
-/* Up to so many vectors, weights of plain types are multiplied as they lie: sums over lanes cost less than
- * unpacking. */
-#define FEW_VECTORS 16
-
 #define COMMON_PRIMITIVES(variant, features)                                                                 \
     .needs = features, .f16_widen = f16_widen_##variant, .bf16_widen = bf16_widen_##variant,                 \
     .round_i16 = round_i16_##variant, .round_i8 = round_i8_##variant, .product = product_##variant,          \
     .together = VECTORS_##variant
-#define PRIMITIVES(variant, features, vectors, least, plain_form, i16_form, i8_form)                         \
+#define PRIMITIVES(variant, features, least, panels, vectors, plain_form, i16_form, i8_form)                 \
     {                                                                                                        \
-        COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {4, vectors},              \
+        COMMON_PRIMITIVES(variant, features), .least_vectors = least, .blocking = {panels, vectors, 4},      \
                                               .forms = {[ROUND_NONE] = plain_form,                           \
                                                         [ROUND_SPLIT] = plain_form,                          \
                                                         [ROUND_I16] = i16_form,                              \
                                                         [ROUND_I8] = i8_form},                               \
     }
 #define MANY_AND_FEW(variant, features, vectors, ...)                                                        \
-    PRIMITIVES(variant, features, vectors, FEW_VECTORS + 1, BATCH_FLOATS, __VA_ARGS__),                      \
-        PRIMITIVES(variant, features, vectors, 0, BATCH_ROWS, __VA_ARGS__)
+    PRIMITIVES(variant, features, FEW_VECTORS + 1, 4, vectors, BATCH_FLOATS, __VA_ARGS__),                   \
+        PRIMITIVES(variant, features, 0, 32, 24, BATCH_ROWS, __VA_ARGS__)
 #define WITH_INTEGERS(variant, features, vectors)                                                            \
     MANY_AND_FEW(variant, features, vectors, BATCH_WORDS, BATCH_SMALL)
 #define WITH_FLOATS(variant, features) MANY_AND_FEW(variant, features, 264, BATCH_FLOATS, BATCH_FLOATS)
@@ -27,7 +23,7 @@
 #define AMX_PRIMITIVES                                                                                       \
     {                                                                                                        \
         COMMON_PRIMITIVES(avx512, CPU_AVX512 | CPU_AMX), .split = split_amx, .least_vectors = BATCH_PAD,     \
-                                                         .blocking = {16, 528},                              \
+                                                         .blocking = {16, 528, 16},                          \
                                                          .forms = {[ROUND_NONE] = BATCH_FLOATS,              \
                                                                    [ROUND_SPLIT] = BATCH_BFLOATS,            \
                                                                    [ROUND_I16] = BATCH_BFLOATS,              \

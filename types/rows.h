@@ -144,38 +144,47 @@ INLINE void matvec_rows(const struct matrix *w, const struct vector *x, size_t r
 
 #define GROUP_VECTORS 3 /* times ROWS_AT_ONCE of sums, three of inputs, one of weights: sixteen registers */
 
+/* Rows that meet vectors together: `bytes_apart` from one another, their sums `sums_apart`. */
+struct few_rows {
+    const uint8_t *first;
+    size_t bytes_apart, sums_apart;
+};
+
 /* Columns of one run of the batch. */
-INLINE void add_run(vf sum[ROWS_AT_ONCE][GROUP_VECTORS], const uint8_t *row, size_t row_bytes, size_t n_rows,
-                    size_t n_cols, const float *x, size_t n_vectors, enum element e) {
+INLINE void add_run(vf sum[ROWS_AT_ONCE][GROUP_VECTORS], const struct few_rows *rows, size_t from,
+                    size_t n_rows, size_t n_cols, const float *x, size_t n_vectors, size_t ahead,
+                    enum element e) {
     size_t col = 0, size = element_bytes(e);
     for (; col + LANES <= n_cols; col += LANES)
         for (size_t r = 0; r < n_rows; r++) {
-            vf w = load_elements(row + r * row_bytes + col * size, e);
+            const uint8_t *at = rows->first + r * rows->bytes_apart + (from + col) * size;
+            if (col % (2 * LANES) == 0)
+                fetch_stream(at, 2 * LANES * size, ahead, r);
+            vf w = load_elements(at, e);
             for (size_t i = 0; i < n_vectors; i++)
                 sum[r][i] = fused(w, load(x + i * TILE_COLS + col), sum[r][i]);
         }
     for (size_t r = 0; col < n_cols && r < n_rows; r++) {
-        vf w = load_some(row + r * row_bytes + col * size, n_cols - col, e);
+        vf w = load_some(rows->first + r * rows->bytes_apart + (from + col) * size, n_cols - col, e);
         for (size_t i = 0; i < n_vectors; i++)
             sum[r][i] = fused(w, load(x + i * TILE_COLS + col), sum[r][i]);
     }
 }
 
 /* Each pair of counts has code of its own, so that its sums live in registers. */
-INLINE void add_group(const uint8_t *row, size_t row_bytes, size_t n_rows, size_t n_cols, const float *x,
-                      size_t x_run, size_t n_vectors, float *sums, enum element e) {
+INLINE void add_group(const struct few_rows *rows, size_t n_rows, size_t n_cols, const float *x, size_t x_run,
+                      size_t n_vectors, float *sums, size_t ahead, enum element e) {
     vf sum[ROWS_AT_ONCE][GROUP_VECTORS] = {0};
     for (size_t col = 0; col < n_cols; col += TILE_COLS, x += x_run)
-        add_run(sum, row + col * element_bytes(e), row_bytes, n_rows, smaller(TILE_COLS, n_cols - col), x,
-                n_vectors, e);
+        add_run(sum, rows, col, n_rows, smaller(TILE_COLS, n_cols - col), x, n_vectors, ahead, e);
     for (size_t i = 0; i < n_vectors; i++)
         for (size_t r = 0; r < n_rows; r++)
-            sums[i * PANEL_ROWS + r] += sum_lanes(sum[r][i]);
+            sums[i * PANEL_ROWS + r * rows->sums_apart] += sum_lanes(sum[r][i]);
 }
 
 /* All vectors meet a few rows while these are in the first-level cache. */
-INLINE void add_groups(const uint8_t *row, size_t row_bytes, size_t n_rows, size_t n_cols, const float *x,
-                       size_t x_run, size_t count, float *sums, enum element e) {
+INLINE void add_groups(const struct few_rows *rows, size_t n_rows, size_t n_cols, const float *x,
+                       size_t x_run, size_t count, float *sums, size_t ahead, enum element e) {
     const size_t n_groups = (count + GROUP_VECTORS - 1) / GROUP_VECTORS;
     for (size_t group = 0; group < n_groups; group++) {
         const size_t first = count * group / n_groups, behind = count * (group + 1) / n_groups;
@@ -183,28 +192,36 @@ INLINE void add_groups(const uint8_t *row, size_t row_bytes, size_t n_rows, size
         float *to = sums + first * PANEL_ROWS;
         switch (behind - first) {
         case 1:
-            add_group(row, row_bytes, n_rows, n_cols, from, x_run, 1, to, e);
+            add_group(rows, n_rows, n_cols, from, x_run, 1, to, ahead, e);
             break;
         case 2:
-            add_group(row, row_bytes, n_rows, n_cols, from, x_run, 2, to, e);
+            add_group(rows, n_rows, n_cols, from, x_run, 2, to, ahead, e);
             break;
         default:
-            add_group(row, row_bytes, n_rows, n_cols, from, x_run, 3, to, e);
+            add_group(rows, n_rows, n_cols, from, x_run, 3, to, ahead, e);
         }
     }
 }
 
-INLINE void multiply_rows(const struct matrix *w, const struct batch *x, size_t row, size_t col_begin,
-                          size_t col_end, size_t first, size_t count, float *sums, enum element e) {
+/* As in a matvec the rows that meet vectors together are far apart, a panel of each run after the other. */
+INLINE void multiply_rows(const struct matrix *w, const struct batch *x, size_t row_begin, size_t row_end,
+                          size_t col_begin, size_t col_end, size_t first, size_t count, float *sums,
+                          size_t ahead, enum element e) {
     const size_t row_bytes = w->n_cols * element_bytes(e), n_cols = col_end - col_begin;
-    const size_t n_rows = smaller(PANEL_ROWS, w->n_rows - row), x_run = x->n_vectors * TILE_COLS;
-    const uint8_t *from = w->data + row * row_bytes + col_begin * element_bytes(e);
+    const size_t panel_sums = padded_vectors(count) * PANEL_ROWS, x_run = x->n_vectors * TILE_COLS;
+    const uint8_t *from = w->data + row_begin * row_bytes + col_begin * element_bytes(e);
     const float *vectors = x->f32 + col_begin * x->n_vectors + first * TILE_COLS;
-    size_t r = 0;
-    for (; r + ROWS_AT_ONCE <= n_rows; r += ROWS_AT_ONCE)
-        add_groups(from + r * row_bytes, row_bytes, ROWS_AT_ONCE, n_cols, vectors, x_run, count, sums + r, e);
-    for (; r < n_rows; r++)
-        add_groups(from + r * row_bytes, row_bytes, 1, n_cols, vectors, x_run, count, sums + r, e);
+    const size_t n_rows = row_end - row_begin, run = n_rows / (ROWS_AT_ONCE * PANEL_ROWS);
+    for (size_t row = 0; row < run * PANEL_ROWS; row++) {
+        const struct few_rows rows = {from + row * row_bytes, run * PANEL_ROWS * row_bytes, run * panel_sums};
+        add_groups(&rows, ROWS_AT_ONCE, n_cols, vectors, x_run, count,
+                   sums + row / PANEL_ROWS * panel_sums + row % PANEL_ROWS, ahead, e);
+    }
+    for (size_t row = run * ROWS_AT_ONCE * PANEL_ROWS; row < n_rows; row++) {
+        const struct few_rows rows = {.first = from + row * row_bytes};
+        add_groups(&rows, 1, n_cols, vectors, x_run, count,
+                   sums + row / PANEL_ROWS * panel_sums + row % PANEL_ROWS, ahead, e);
+    }
 }
 
 /* ---- unpack ---- */
@@ -275,9 +292,11 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     TARGET void VARIANT(type##_multiply)(const struct matrix *w, const struct batch *x, size_t row_begin,    \
                                          size_t row_end, size_t col_begin, size_t col_end, size_t first,     \
                                          size_t count, float *sums) {                                        \
-        for (size_t row = row_begin; row < row_end; row += PANEL_ROWS)                                       \
-            multiply_rows(w, x, row, col_begin, col_end, first, count,                                       \
-                          sums + (row - row_begin) * padded_vectors(count), element);                        \
+        if (asks_ahead())                                                                                    \
+            multiply_rows(w, x, row_begin, row_end, col_begin, col_end, first, count, sums, FETCH_AHEAD,     \
+                          element);                                                                          \
+        else                                                                                                 \
+            multiply_rows(w, x, row_begin, row_end, col_begin, col_end, first, count, sums, 0, element);     \
     }                                                                                                        \
     TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
                                        float *out) {                                                         \

@@ -90,7 +90,12 @@ matvec_fn q4_matvec_neondot;
 struct blocking {
     size_t panels; /* a multiple of 4 */
     size_t vectors; /* a multiple of those that lie together, or that meet a tile of AMX */
+    size_t grain; /* panels that are dealt to a thread at the least, likewise */
 };
+
+/* Up to so many vectors meet weights as these come from memory, read from several places in turn as by a
+ * matvec; those of plain types are not unpacked, as sums over lanes cost less. */
+#define FEW_VECTORS 16
 
 /* What is not of one type, as the processor can do it best. */
 struct primitives {
