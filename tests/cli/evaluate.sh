@@ -5,7 +5,7 @@ text=$pocket/evaluation.txt
 
 # field KEY: its numbers in the JSON on standard output, one a line, row by row.
 field() {
-    sed -n "s/^ *\"$1\": \([-0-9.e]*\),*$/\1/p" "$work/stdout"
+    sed -n "s/^ *\"$1\": \([-+0-9.e]*\),*$/\1/p" "$work/stdout"
 }
 
 # between LOW VALUE HIGH: numbers.
