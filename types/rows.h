@@ -226,31 +226,30 @@ INLINE void multiply_rows(const struct matrix *w, const struct batch *x, size_t 
 
 /* ---- unpack ---- */
 
-/* Four columns of LANES / 4 rows that are four rows apart. */
-INLINE vf load_row_quads(const uint8_t *from, size_t row_bytes, enum element e) {
-    if (e == F32)
-        return load_quads(from, 4 * row_bytes);
-    vquads quads;
-    for (int i = 0; i < LANES / 4; i++) {
-        uint64_t quad;
-        memcpy(&quad, from + 4 * (size_t)i * row_bytes, 8);
-        quads[i] = quad;
-    }
-    return widen((vh)quads, e);
-}
-
-/* `n_cols` columns, a multiple of 4, of PANEL_ROWS rows. Few rows at a time: where rows lie a multiple of
- * 4096 bytes apart, their cache lines displace each other. */
-INLINE void unpack_quads(const uint8_t *from, size_t row_bytes, size_t n_cols, float *out, enum element e) {
-    for (size_t row = 0; row < PANEL_ROWS; row += LANES)
-        for (size_t col = 0; col < n_cols; col += 4) {
-            vf v[4];
+/* The columns of n_quads times 16 bytes, at most QUADS_AT_ONCE, of PANEL_ROWS rows. Pairs of halves are
+ * turned around as words. Few rows are read at a time, all quads of each: where rows lie a multiple of 4096
+ * bytes apart, their cache lines displace each other. */
+#define QUADS_AT_ONCE 4
+INLINE void unpack_quads(const uint8_t *from, size_t row_bytes, size_t n_quads, float *out, enum element e) {
+    for (size_t row = 0; row < PANEL_ROWS; row += LANES) {
+        vf v[QUADS_AT_ONCE][4];
+        for (size_t i = 0; i < 4; i++)
+            for (size_t q = 0; q < n_quads; q++)
+                v[q][i] = load_quads(from + (row + i) * row_bytes + 16 * q, 4 * row_bytes);
+        for (size_t q = 0; q < n_quads; q++) {
+            float *to = out + q * 16 / element_bytes(e) * PANEL_ROWS + row;
+            transpose_quads(v[q]);
             for (size_t i = 0; i < 4; i++)
-                v[i] = load_row_quads(from + (row + i) * row_bytes + col * element_bytes(e), row_bytes, e);
-            transpose_quads(v);
-            for (size_t i = 0; i < 4; i++)
-                store(out + (col + i) * PANEL_ROWS + row, v[i]);
+                if (e == F32)
+                    store(to + i * PANEL_ROWS, v[q][i]);
+                else {
+                    store(to + 2 * i * PANEL_ROWS,
+                          widen(__builtin_convertvector((vu)v[q][i] & 0xffff, vh), e));
+                    store(to + (2 * i + 1) * PANEL_ROWS,
+                          widen(__builtin_convertvector((vu)v[q][i] >> 16, vh), e));
+                }
         }
+    }
 }
 
 /* Columns and rows that do not fill a quad or a tile. */
@@ -262,20 +261,32 @@ INLINE void unpack_some(const uint8_t *from, size_t row_bytes, size_t n_rows, si
             out[col * PANEL_ROWS + row] = load_some(from + row * row_bytes + col * element_bytes(e), 1, e)[0];
 }
 
-/* What lies `ahead` columns further in the same rows is asked for; nothing where that is 0. */
+/* What lies `ahead` bytes further is asked for; nothing where that is 0. */
 INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, float *out,
                         size_t ahead, enum element e) {
     size_t col = col_begin, row_bytes = w->n_cols * element_bytes(e);
     const uint8_t *from = w->data + row * row_bytes;
-    while (row + PANEL_ROWS <= w->n_rows && col + 4 <= col_end) {
-        size_t n = smaller(64 / element_bytes(e), (col_end - col) & ~(size_t)3);
+    const size_t quad = 16 / element_bytes(e);
+    for (size_t n; row + PANEL_ROWS <= w->n_rows && col + quad <= col_end; col += n * quad) {
+        n = col + QUADS_AT_ONCE * quad <= col_end ? QUADS_AT_ONCE : 1;
         for (size_t i = 0; i < PANEL_ROWS; i++)
-            fetch_ahead(from + i * row_bytes + col * element_bytes(e), 64, ahead * element_bytes(e));
-        unpack_quads(from + col * element_bytes(e), row_bytes, n, out + (col - col_begin) * PANEL_ROWS, e);
-        col += n;
+            if (ahead > 0) /* into the second-level cache: these lines displace each other, too */
+                __builtin_prefetch(from + i * row_bytes + col * element_bytes(e) + ahead, 0, 2);
+        float *to = out + (col - col_begin) * PANEL_ROWS;
+        if (n == QUADS_AT_ONCE)
+            unpack_quads(from + col * element_bytes(e), row_bytes, QUADS_AT_ONCE, to, e);
+        else
+            unpack_quads(from + col * element_bytes(e), row_bytes, 1, to, e);
     }
     unpack_some(from + col * element_bytes(e), row_bytes, smaller(PANEL_ROWS, w->n_rows - row), col_end - col,
                 out + (col - col_begin) * PANEL_ROWS, e);
+}
+
+/* How far the next tile lies behind that of a product that unpacks its weights: in the same rows, or where
+ * they end, in those of the next chunk. */
+INLINE size_t next_tile(const struct matrix *w, size_t col_begin, size_t col_end, enum element e) {
+    const size_t chunk = best_primitives()->blocking.panels * PANEL_ROWS;
+    return (col_end < w->n_cols ? col_end - col_begin : chunk * w->n_cols - col_begin) * element_bytes(e);
 }
 
 #define DEFINE_ROWS(type, element)                                                                           \
@@ -300,7 +311,7 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     }                                                                                                        \
     TARGET void VARIANT(type##_unpack)(const struct matrix *w, size_t row, size_t col_begin, size_t col_end, \
                                        float *out) {                                                         \
-        unpack_rows(w, row, col_begin, col_end, out, TILE_COLS, element);                                    \
+        unpack_rows(w, row, col_begin, col_end, out, next_tile(w, col_begin, col_end, element), element);    \
     }                                                                                                        \
     TARGET bool VARIANT(type##_encode)(const struct matrix *rows, const float *importance, void *out,        \
                                        struct unfit *unfit) {                                                \
