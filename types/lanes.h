@@ -16,7 +16,7 @@
  *   round_to_half(x)                to the nearest fp16 number, ties to even, of |x| <= 65504
  *   nearest(x)                      to the nearest integer, ties to even, of |x| < 2^22
  *   pack_bytes(v, low, high)        byte j of a lane: the integer nearest to v[j], clamped; of |v[j]| < 2^22
- *   load_quads(p, stride)           4 floats from each of LANES / 4 places, `stride` bytes apart
+ *   load_quads(p, stride)           4 words from each of LANES / 4 places, `stride` bytes apart
  *   transpose_quads(v)              in each 128 bits: v[j][i] becomes v[i][j]
  *   q4_add ..., q8_add ...          the integer dot products of panels.h
  *
@@ -34,7 +34,6 @@ typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
-typedef uint64_t vquads __attribute__((vector_size(2 * LANES)));
 
 INLINE vf load(const float *from) {
     vf v;
@@ -110,6 +109,13 @@ INLINE void fetch_stream(const void *from, size_t size, size_t ahead, size_t str
 /* Whether a matvec does so: settled by the compiler where no processor gains by it. */
 INLINE bool asks_ahead(void) {
     return FETCH_AHEAD > 0 && cpu_gains_by_prefetch();
+}
+
+/* Asks for the line `ahead` bytes behind `from` on any processor, but only into the second-level cache: for
+ * what is needed much later, or would displace what is needed now. */
+INLINE void fetch_for_later(const void *from, size_t ahead) {
+    if (ahead > 0)
+        __builtin_prefetch((const void *)((uintptr_t)from + ahead), 0, 2);
 }
 
 /* Added to |x| < 2^22, it leaves no bits for a fraction: the integer nearest to x, ties to even, stands in

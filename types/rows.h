@@ -268,15 +268,15 @@ INLINE void unpack_rows(const struct matrix *w, size_t row, size_t col_begin, si
     const uint8_t *from = w->data + row * row_bytes;
     const size_t quad = 16 / element_bytes(e);
     for (size_t n; row + PANEL_ROWS <= w->n_rows && col + quad <= col_end; col += n * quad) {
-        n = col + QUADS_AT_ONCE * quad <= col_end ? QUADS_AT_ONCE : 1;
-        for (size_t i = 0; i < PANEL_ROWS; i++)
-            if (ahead > 0) /* into the second-level cache: these lines displace each other, too */
-                __builtin_prefetch(from + i * row_bytes + col * element_bytes(e) + ahead, 0, 2);
+        const uint8_t *at = from + col * element_bytes(e);
         float *to = out + (col - col_begin) * PANEL_ROWS;
+        for (size_t i = 0; i < PANEL_ROWS; i++)
+            fetch_for_later(at + i * row_bytes, ahead);
+        n = col + QUADS_AT_ONCE * quad <= col_end ? QUADS_AT_ONCE : 1;
         if (n == QUADS_AT_ONCE)
-            unpack_quads(from + col * element_bytes(e), row_bytes, QUADS_AT_ONCE, to, e);
+            unpack_quads(at, row_bytes, QUADS_AT_ONCE, to, e);
         else
-            unpack_quads(from + col * element_bytes(e), row_bytes, 1, to, e);
+            unpack_quads(at, row_bytes, 1, to, e);
     }
     unpack_some(from + col * element_bytes(e), row_bytes, smaller(PANEL_ROWS, w->n_rows - row), col_end - col,
                 out + (col - col_begin) * PANEL_ROWS, e);
